@@ -1,0 +1,1 @@
+"""Every table, run kind and filter field, joined once. Start reading at tables.py."""

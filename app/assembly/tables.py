@@ -1,0 +1,41 @@
+"""Every table of the product, imported once, so that metadata is complete for migrations and tests."""
+
+from __future__ import annotations
+
+from app.accounts import models as accounts
+from app.core.database import Table
+from app.datasets import models as datasets
+from app.embeddings import models as embeddings
+from app.evaluation import models as evaluation
+from app.exchange import models as exchange
+from app.labelling import models as labelling
+from app.labelling import queue_models as queue
+from app.library import curation_models as curation
+from app.library import models as library
+from app.predictions import models as predictions
+from app.projects import models as projects
+from app.promotion import models as promotion
+from app.registry import models as registry
+from app.runs import models as runs
+from app.serving import models as serving
+from app.training import models as training
+
+DOMAINS = (
+    accounts,
+    projects,
+    runs,
+    registry,
+    library,
+    curation,
+    embeddings,
+    predictions,
+    labelling,
+    queue,
+    datasets,
+    training,
+    evaluation,
+    serving,
+    promotion,
+    exchange,
+)
+metadata = Table.metadata

@@ -1,0 +1,1 @@
+"""Settings, database sessions, errors, storage, clock, logging. Start reading at database.py."""

@@ -1,0 +1,1 @@
+"""Cutoffs, splits, benchmark sets and snapshots. Start reading at service.py."""

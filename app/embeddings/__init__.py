@@ -1,0 +1,1 @@
+"""Embedding shards, the index over them, similarity. Start reading at store.py."""

@@ -1,0 +1,1 @@
+"""Figures over scored images: accuracy, confusion, per class. Start reading at service.py."""

@@ -1,0 +1,1 @@
+"""Bulk identification jobs and the views over their results. Start reading at service.py."""

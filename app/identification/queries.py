@@ -1,0 +1,271 @@
+"""Jobs, and the pages of their results: keyset paged by confidence, filtered by a closed list of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.core.database import Json, id_rows
+from app.core.errors import InvalidInput
+from app.identification.schemas import MAX_ID, ResultFilter
+from app.identification.scope import JobScope
+from app.identification.standing import KIND
+from app.identification.views import OPEN_STATES, view_conditions
+from app.labelling.models import LabelClass
+from app.library.models import Image, ImageState
+from app.predictions.models import Prediction, ScoringJob
+from app.registry.models import ModelVersion
+from app.runs.models import Run
+
+PAGE = 60
+COUNT_CAP = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """An identification run as the list shows it. `job_id` is where its results are, once they begin to come."""
+
+    job_id: int | None
+    run_id: int
+    title: str
+    run_state: str
+    version_number: int | None
+    throwaway: bool
+    done: int
+    total: int
+    result: Json | None
+    created_at: datetime
+
+    @property
+    def results_id(self) -> int | None:
+        """The job with its results: its own, or the one that standing runs share."""
+        return self.job_id or (self.result or {}).get("job_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One image of a job with what was predicted and what it is now."""
+
+    image_id: int
+    file_name: str
+    state: str
+    label: str | None
+    rotation: int
+    label_version: int
+    origin: str
+    class_1: int
+    confidence: float
+    class_2: int | None
+    confidence_2: float | None
+    margin: float
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether somebody has decided about this image already."""
+        return self.state not in OPEN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """A page of results; `after` is the cursor of the next one, None on the last."""
+
+    results: list[Result]
+    after: str | None
+
+
+def job_lines(session: Session, project_id: int, *, before: int | None = None, limit: int = 50) -> list[JobLine]:
+    """Identification runs of a project, newest first; `before` is a run's id, for the next page."""
+    query = (
+        select(
+            ScoringJob.id,
+            Run.id,
+            Run.title,
+            Run.state,
+            ModelVersion.number,
+            func.coalesce(ModelVersion.throwaway, False),
+            Run.progress_done,
+            Run.progress_total,
+            Run.result,
+            Run.created_at,
+        )
+        .outerjoin(ScoringJob, ScoringJob.run_id == Run.id)
+        .outerjoin(ModelVersion, ModelVersion.id == ScoringJob.version_id)
+        .where(Run.project_id == project_id, Run.kind == KIND)
+    )
+    if before is not None:
+        query = query.where(Run.id < before)
+    lines = [JobLine(*tuple(row)) for row in session.execute(query.order_by(Run.id.desc()).limit(limit))]
+    shared = {line.results_id for line in lines if line.version_number is None and line.results_id is not None}
+    versions = select(ScoringJob.id, ModelVersion.number, ModelVersion.throwaway).join(ModelVersion)
+    by_job = {row[0]: row[1:] for row in session.execute(versions.where(ScoringJob.id.in_(shared)))} if shared else {}
+    return [_with_version(line, by_job) for line in lines]
+
+
+def _with_version(line: JobLine, by_job: Mapping[int, Sequence[Any]]) -> JobLine:
+    """A standing run shares the job of an earlier one, and with it the version."""
+    found = by_job.get(line.results_id or 0)
+    return replace(line, version_number=found[0], throwaway=found[1]) if found else line
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """The run that fills a job now: its own, or the newest standing run. `was_live`: the page saw it under way."""
+
+    id: int
+    title: str
+    state: str
+    done: int
+    total: int
+    error: str | None
+    was_live: bool = False
+
+
+def job_run(session: Session, scope: JobScope) -> JobRun:
+    """The run whose progress a results page shows."""
+    columns = (Run.id, Run.title, Run.state, Run.progress_done, Run.progress_total, Run.error_message)
+    own = session.execute(select(*columns, Run.coalesce_key).where(Run.id == scope.run_id)).one()
+    if own.coalesce_key is None:
+        return JobRun(own.id, own.title, own.state, own.progress_done, own.progress_total, own.error_message)
+    newest = session.execute(
+        select(*columns)
+        .where(Run.project_id == scope.project_id, Run.kind == KIND, Run.coalesce_key == own.coalesce_key)
+        .order_by(Run.id.desc())
+        .limit(1)
+    ).one()
+    return JobRun(*newest)
+
+
+def _conditions(session: Session, scope: JobScope, wanted: ResultFilter) -> list[ColumnElement[bool]]:
+    conditions = [
+        Prediction.job_id == scope.job_id,
+        Image.project_id == scope.project_id,
+        *view_conditions(session, scope, wanted.view),
+    ]
+    if wanted.class_id is not None:
+        conditions.append(Prediction.class_1 == wanted.class_id)
+    if wanted.low > 0:
+        conditions.append(Prediction.confidence_1 >= wanted.low)
+    if wanted.high < 1:
+        conditions.append(Prediction.confidence_1 <= wanted.high)
+    if wanted.margin_low > 0:
+        conditions.append(Prediction.margin >= wanted.margin_low)
+    if wanted.margin_high < 1:
+        conditions.append(Prediction.margin <= wanted.margin_high)
+    if wanted.state == "open":
+        conditions.append(Image.state.in_(OPEN_STATES))
+    elif wanted.state == "any":
+        conditions.append(Image.state.not_in((ImageState.REMOVED, ImageState.QUARANTINED)))
+    else:
+        conditions.append(Image.state == wanted.state)
+    return conditions
+
+
+def results_page(
+    session: Session, scope: JobScope, wanted: ResultFilter, *, after: str | None = None, limit: int = PAGE
+) -> ResultPage:
+    """A page of results, surest or most doubtful first. Raises InvalidInput for a cursor that is none of ours."""
+    place = (Prediction.confidence_1, Prediction.image_id)
+    is_descending = wanted.sort == "confident"
+    query = _rows().where(*_conditions(session, scope, wanted))
+    if after is not None:
+        cursor = tuple_(*_read_cursor(after))
+        query = query.where(tuple_(*place) < cursor if is_descending else tuple_(*place) > cursor)
+    ordered = [column.desc() if is_descending else column.asc() for column in place]
+    rows = [Result(*row) for row in session.execute(query.order_by(*ordered).limit(limit + 1))]
+    more = len(rows) > limit
+    shown = rows[:limit]
+    return ResultPage(shown, f"{shown[-1].confidence!r}:{shown[-1].image_id}" if more else None)
+
+
+def _rows() -> Select[int, str, str, str | None, int, int, str, int, float, int | None, float | None, float]:
+    return (
+        select(
+            Image.id,
+            Image.file_name,
+            Image.state,
+            LabelClass.name,
+            Image.rotation,
+            Image.label_version,
+            Image.origin,
+            Prediction.class_1,
+            Prediction.confidence_1,
+            Prediction.class_2,
+            Prediction.confidence_2,
+            Prediction.margin,
+        )
+        .select_from(Prediction)
+        .join(Image, Image.id == Prediction.image_id)
+        .outerjoin(LabelClass, LabelClass.id == Image.class_id)
+    )
+
+
+def _read_cursor(text: str) -> tuple[float, int]:
+    confidence, _, image_id = text.partition(":")
+    try:
+        place = float(confidence), int(image_id)
+    except ValueError as error:
+        raise InvalidInput("a page's cursor is confidence:image", code="invalid_filter") from error
+    if not 0.0 <= place[0] <= 1.0 or not 0 <= place[1] <= MAX_ID:
+        raise InvalidInput("a page's cursor is confidence:image", code="invalid_filter")
+    return place
+
+
+def count_results(session: Session, scope: JobScope, wanted: ResultFilter) -> int:
+    """How many results match, counted up to one more than COUNT_CAP."""
+    found = (
+        select(Prediction.image_id)
+        .join(Image, Image.id == Prediction.image_id)
+        .where(*_conditions(session, scope, wanted))
+        .limit(COUNT_CAP + 1)
+        .subquery()
+    )
+    return session.scalar(select(func.count()).select_from(found)) or 0
+
+
+def class_counts(session: Session, scope: JobScope, wanted: ResultFilter) -> list[tuple[int, int]]:
+    """(class id, images predicted as it) under the filter, whatever class it names; most images first."""
+    open_filter = wanted.model_copy(update={"class_id": None})
+    rows = session.execute(
+        select(Prediction.class_1, func.count())
+        .join(Image, Image.id == Prediction.image_id)
+        .where(*_conditions(session, scope, open_filter))
+        .group_by(Prediction.class_1)
+        .order_by(func.count().desc(), Prediction.class_1)
+    )
+    return [(class_id, count) for class_id, count in rows]
+
+
+def candidate_counts(session: Session, job_id: int, class_ids: Sequence[int]) -> dict[int, int]:
+    """Images still open that the job predicts as each of the classes."""
+    rows = session.execute(
+        select(Prediction.class_1, func.count())
+        .join(Image, Image.id == Prediction.image_id)
+        .where(Prediction.job_id == job_id, Prediction.class_1.in_(class_ids), Image.state.in_(OPEN_STATES))
+        .group_by(Prediction.class_1)
+    )
+    return {class_id: count for class_id, count in rows}  # noqa: C416 - rows are no tuples to mypy
+
+
+def predicted(session: Session, job_id: int, image_ids: Sequence[int]) -> dict[int, tuple[int, float]]:
+    """(class id, confidence) of the first place for those of the images that the job scored."""
+    rows = session.execute(
+        select(Prediction.image_id, Prediction.class_1, Prediction.confidence_1).where(
+            Prediction.job_id == job_id, Prediction.image_id.in_(id_rows(session, list(image_ids)))
+        )
+    )
+    return {image_id: (class_id, confidence) for image_id, class_id, confidence in rows}
+
+
+def merged_classes(session: Session, project_id: int) -> dict[int, int]:
+    """For each class that was merged: the class it went into."""
+    rows = session.execute(
+        select(LabelClass.id, LabelClass.merged_into_id).where(
+            LabelClass.project_id == project_id, LabelClass.merged_into_id.is_not(None)
+        )
+    )
+    return {class_id: into for class_id, into in rows if into is not None}

@@ -1,0 +1,1 @@
+"""Classes, sub-classes, label events, the queue and undo. Start reading at service.py."""

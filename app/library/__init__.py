@@ -1,0 +1,1 @@
+"""Images, duplicates, quality, capture groups, imports, filters. Start reading at models.py."""

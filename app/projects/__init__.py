@@ -1,0 +1,1 @@
+"""Projects, their charter and members. Start reading at service.py."""

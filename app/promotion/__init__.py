@@ -1,0 +1,1 @@
+"""Comparison with production, the gate, promote and roll back. Start reading at service.py."""

@@ -1,0 +1,1 @@
+"""Read-only pages across domains: home, usage, accuracy. Start reading at pages.py."""

@@ -1,0 +1,36 @@
+"""The kinds of long work and the queue each one waits in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunKind:
+    """`name` is the Celery task's name too; `queue` decides which process takes it."""
+
+    name: str
+    queue: str
+    title: str
+
+
+RUN_KINDS = {
+    kind.name: kind
+    for kind in (
+        RunKind("library.import", "library", "Import"),
+        RunKind("library.capture", "library", "Capture groups"),
+        RunKind("library.duplicates", "library", "Search for duplicates"),
+        RunKind("exchange.preview", "library", "Import preview"),
+        RunKind("exchange.export", "library", "Export"),
+        RunKind("exchange.compare", "library", "Comparison of a CSV file"),
+        RunKind("exchange.relabel", "library", "Relabelling"),
+        RunKind("embeddings.embed", "identify", "Embedding"),
+        RunKind("embeddings.cluster", "identify", "Clusters"),
+        RunKind("embeddings.duplicates", "identify", "Search for duplicates by embedding"),
+        RunKind("embeddings.subjects", "identify", "Size of subjects"),
+        RunKind("embeddings.map", "identify", "Map"),
+        RunKind("identification.identify", "identify", "Identification"),
+        RunKind("evaluation.evaluate", "identify", "Evaluation"),
+        RunKind("training.train", "learning", "Training"),
+    )
+}

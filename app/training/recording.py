@@ -1,0 +1,179 @@
+"""What a training run reads and writes around its work: the job, each epoch as it ends, and what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.core.database import Json, insert_into, write
+from app.core.errors import NotFound
+from app.datasets.queries import manifest
+from app.datasets.schemas import Manifest
+from app.registry.queries import get_version, version_classes
+from app.registry.schemas import ClassEntry, VersionRef
+from app.registry.service import register_version
+from app.runs.models import Run
+from app.training.models import Epoch, TrainingRun
+from app.training.schemas import EpochFigures, MadeArtifacts, TrainingJob
+
+OUTPUT_LAYER = "scores"
+
+
+def load_job(session: Session, run_id: int) -> TrainingJob:
+    """The job of a run. Raises NotFound."""
+    found = session.execute(
+        select(TrainingRun, Run.project_id, Run.throwaway)
+        .join(Run, Run.id == TrainingRun.run_id)
+        .where(TrainingRun.run_id == run_id)
+    ).one_or_none()
+    if found is None:
+        raise NotFound(f"run {run_id} is no training run")
+    asked, project_id, throwaway = found
+    parent = None
+    classes: dict[int, str] = {}
+    difference: Json = {}
+    images = manifest(session, asked.snapshot_id)
+    if asked.parent_version_id is not None:
+        parent = get_version(session, asked.parent_version_id, project_id)
+        classes = {each.class_id: each.name for each in version_classes(session, parent.id)}
+        difference = _snapshot_difference(session, images, parent)
+    return TrainingJob(
+        run_id=run_id,
+        project_id=project_id,
+        throwaway=throwaway,
+        snapshot_id=asked.snapshot_id,
+        start=asked.start,
+        trunk=asked.trunk,
+        input_size=asked.input_size,
+        fit=asked.config["fit"],
+        normal_lower=asked.config["normal_lower"],
+        manifest=images,
+        parent=parent,
+        parent_classes=classes,
+        snapshot_difference=difference,
+    )
+
+
+def record_environment(run_id: int, environment: Json) -> None:
+    """Adds what the worker knows (device, cores) to what was recorded when the run was asked for."""
+    with write() as session:
+        known = session.scalars(select(TrainingRun.environment).where(TrainingRun.run_id == run_id)).one()
+        session.execute(
+            update(TrainingRun).where(TrainingRun.run_id == run_id).values(environment={**known, **environment})
+        )
+
+
+def record_epochs(run_id: int, epochs: Sequence[EpochFigures]) -> None:
+    """Writes epochs as they end; one that comes again, after a resume, replaces itself."""
+    if epochs:
+        with write() as session:
+            _upsert(session, run_id, epochs)
+
+
+def _upsert(session: Session, run_id: int, epochs: Sequence[EpochFigures]) -> None:
+    statement = insert_into(session, Epoch)
+    names = [name for name in EpochFigures.__slots__ if name != "number"]
+    session.connection().execute(
+        statement.on_conflict_do_update(
+            index_elements=["run_id", "number"], set_={name: statement.excluded[name] for name in names}
+        ),
+        [{"run_id": run_id, **epoch.values()} for epoch in epochs],
+    )
+
+
+def register(session: Session, job: TrainingJob, made: MadeArtifacts) -> Json:
+    """Registers the version that the run made, completes its epochs, and gives the run's result.
+
+    Call it in the write session that completes the run.
+    """
+    session.execute(delete(Epoch).where(Epoch.run_id == job.run_id, Epoch.number > len(made.history)))
+    _upsert(session, job.run_id, made.history)
+    best = made.history[made.best_epoch - 1]
+    gain = _gain(session, job.parent, made)
+    version_id, number = register_version(
+        session,
+        project_id=job.project_id,
+        run_id=job.run_id,
+        throwaway=job.throwaway,
+        trunk_id=made.trunk_id,
+        parent_id=job.parent.id if job.parent else None,
+        snapshot_id=job.snapshot_id,
+        start=job.start,
+        head_file=made.head_file,
+        head_digest=made.head_digest,
+        classes=[
+            ClassEntry(each.class_id, each.name, each.usable, each.usable < job.normal_lower)
+            for each in job.manifest.classes
+        ],
+        lineage=_lineage(job, made),
+        card={
+            "trunk": job.trunk,
+            "input_size": job.input_size,
+            "images": len(job.manifest.image_ids),
+            "settings": job.fit,
+            "parity": made.parity,
+        },
+    )
+    return {
+        "version_id": version_id,
+        "number": number,
+        "classes": len(job.manifest.classes),
+        "images": len(job.manifest.image_ids),
+        "accuracy": best.accuracy,
+        "loss": best.loss,
+        "validation_accuracy": best.validation_accuracy,
+        "validation_loss": best.validation_loss,
+        "epochs": len(made.history),
+        "plateau_epoch": made.best_epoch,
+        "monitored": made.monitored,
+        "images_per_second": made.images_per_second,
+        "seconds": made.seconds,
+        "parity": made.parity,
+        "gain": gain,
+        "notes": list(made.notes),
+    }
+
+
+def _lineage(job: TrainingJob, made: MadeArtifacts) -> Json:
+    """Where the weights come from: at step 0 a warm trunk is the parent's, byte for byte."""
+    today = {each.class_id: each.name for each in job.manifest.classes}
+    origin: Json = {"step0_trunk_digest": made.step0_trunk_digest, "trunk_digest": made.trunk_digest}
+    if job.parent is None:
+        return origin
+    before = job.parent_classes
+    return {
+        **origin,
+        "parent_number": job.parent.number,
+        "parent_trunk_digest": job.parent.trunk.digest,
+        "is_parent_trunk": made.step0_trunk_digest == job.parent.trunk.digest,
+        "popped_layer": OUTPUT_LAYER,
+        "popped_classes": len(before),
+        "classes_added": sorted(name for class_id, name in today.items() if class_id not in before),
+        "classes_removed": sorted(name for class_id, name in before.items() if class_id not in today),
+        "snapshot_difference": job.snapshot_difference,
+    }
+
+
+def _snapshot_difference(session: Session, images: Manifest, parent: VersionRef) -> Json:
+    """How many images came and went since the parent's snapshot."""
+    today = set(images.image_ids.tolist())
+    before = set(manifest(session, parent.snapshot_id).image_ids.tolist())
+    return {"added": len(today - before), "removed": len(before - today), "kept": len(today & before)}
+
+
+def _gain(session: Session, parent: VersionRef | None, made: MadeArtifacts) -> Json | None:
+    """Epochs to the plateau against the parent's: reported, not assumed. None without a parent."""
+    if parent is None:
+        return None
+    epochs = session.scalar(select(func.count()).select_from(Epoch).where(Epoch.run_id == parent.run_id)) or 0
+    plateau = session.scalar(select(func.max(Epoch.number)).where(Epoch.run_id == parent.run_id, Epoch.is_best))
+    return {
+        "parent_number": parent.number,
+        "parent_start": parent.start,
+        "parent_epochs": epochs,
+        "parent_plateau_epoch": plateau,
+        "epochs": len(made.history),
+        "plateau_epoch": made.best_epoch,
+    }

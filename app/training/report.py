@@ -1,0 +1,154 @@
+"""All that a training run's part of its page shows, gathered in one read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core.database import Json
+from app.core.errors import NotFound
+from app.datasets.queries import get_snapshot
+from app.datasets.service import preview
+from app.registry.models import ModelVersion
+from app.runs.models import Run
+from app.runs.queries import RunView, following_runs, run_view
+from app.training import queries
+from app.training.models import Epoch
+from app.training.queries import LiftedClass
+
+MOST_POINTS: Final = 300
+_WORDS: Final = {
+    "loss": "training",
+    "validation_loss": "validation",
+    "accuracy": "training",
+    "validation_accuracy": "validation",
+    "learning_rate": "learning rate",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFacts:
+    """The snapshot that a run points at."""
+
+    id: int
+    classes: int
+    images: int
+    lower: int
+    upper: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """A training run for people."""
+
+    run: RunView
+    start: str
+    trunk: str
+    input_size: int
+    config: Json
+    environment: Json
+    snapshot: SnapshotFacts
+    parent_number: int | None
+    version_number: int | None
+    lineage: Json
+    epochs: Sequence[Epoch]
+    lifted: tuple[LiftedClass, ...]
+    identification: RunView | None
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose weights are kept."""
+        return next((epoch for epoch in reversed(self.epochs) if epoch.is_best), None)
+
+    def series(self, *names: str) -> list[Json]:
+        """Lines of a chart over epochs, thinned out where there are very many."""
+        every = max(1, math.ceil(len(self.epochs) / MOST_POINTS))
+        kept = [epoch for place, epoch in enumerate(self.epochs) if place % every == 0 or epoch is self.epochs[-1]]
+        return [
+            {"name": _WORDS[name], "points": [(epoch.number, getattr(epoch, name)) for epoch in kept]}
+            for name in names
+            if any(getattr(epoch, name) is not None for epoch in kept)
+        ]
+
+    @property
+    def candidates(self) -> dict[str, int]:
+        """Images found in the pool for each class below the cutoff; empty until the identification is done."""
+        found: dict[str, int] = self.identification.result.get("candidates") or {} if self.identification else {}
+        return found
+
+    @property
+    def is_normal_run_due(self) -> bool:
+        """Whether labelling has lifted a class of this throw-away run to the cutoff."""
+        return any(each.is_lifted for each in self.lifted)
+
+
+def training_report(session: Session, run_id: int, project_id: int) -> TrainingReport:
+    """The report of a run. Raises NotFound for a run that is no training run of this project."""
+    run = run_view(session, run_id, project_id)
+    asked = queries.training_run(session, run_id)
+    if asked is None:
+        raise NotFound(f"run {run_id} is no training run")
+    snapshot = get_snapshot(session, asked.snapshot_id, project_id)
+    version = queries.version_of_run(session, run_id)
+    return TrainingReport(
+        run=run,
+        start=asked.start,
+        trunk=asked.trunk,
+        input_size=asked.input_size,
+        config=asked.config,
+        environment=asked.environment,
+        snapshot=SnapshotFacts(
+            snapshot.id, snapshot.classes, snapshot.images, snapshot.lower_cutoff, snapshot.upper_cutoff
+        ),
+        parent_number=_number(session, asked.parent_version_id),
+        version_number=version.number if version else None,
+        lineage=version.lineage if version else {},
+        epochs=_detached(session, queries.epochs(session, run_id)),
+        lifted=_lifted(session, project_id, snapshot.id, asked.config) if run.throwaway and run.is_ended else (),
+        identification=_identification(session, run_id),
+    )
+
+
+def _number(session: Session, version_id: int | None) -> int | None:
+    return session.scalar(select(ModelVersion.number).where(ModelVersion.id == version_id)) if version_id else None
+
+
+def _detached(session: Session, epochs: Sequence[Epoch]) -> Sequence[Epoch]:
+    """Kept readable after the session ends."""
+    for epoch in epochs:
+        session.expunge(epoch)
+    return epochs
+
+
+def _lifted(session: Session, project_id: int, snapshot_id: int, config: Json) -> tuple[LiftedClass, ...]:
+    """Classes that the run took below the cutoff, with what they have by now."""
+    cutoff = int(config["normal_lower"])
+    taken = queries.below_cutoff(session, snapshot_id, cutoff)
+    if not taken:
+        return ()
+    shown = preview(
+        session,
+        project_id,
+        cutoff,
+        max(cutoff, int(config["upper"])),
+        include_small=bool(config["include_small"]),
+    )
+    usable = {each.class_id: each.usable for each in shown.classes}
+    return tuple(
+        LiftedClass(each.class_id, each.name, each.usable, usable.get(each.class_id, 0), cutoff) for each in taken
+    )
+
+
+def _identification(session: Session, run_id: int) -> RunView | None:
+    """The identification of the pool that follows the run's evaluation."""
+    after = select(Run.id).where(Run.follows_run_id == run_id)
+    for evaluation_id in session.scalars(after).all():
+        for following in following_runs(session, evaluation_id):
+            if following.kind == "identification.identify":
+                return following
+    return None

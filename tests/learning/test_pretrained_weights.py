@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.learning import tiny
+from worker.learning.backend import to_numpy
+from worker.learning.efficientnet_lite import find_weights, load_imagenet_weights
+from worker.learning.errors import ConfigInvalid, WeightsRefused, WeightsUnavailable
+from worker.learning.fit import FitResult
+from worker.learning.pretrained import find_application_weights
+from worker.learning.torch_weights import read_torch_weights
+from worker.learning.trunks import build_trunk, read_trunk, write_starting_trunk
+
+_IMAGENET_GRANNY_SMITH, _IMAGENET_ORANGE = 948, 950
+
+
+def test_the_packaged_imagenet_weights_name_real_photos():
+    trunk = build_trunk("efficientnet_lite0", 224)
+    load_imagenet_weights(trunk)
+    images = tiny.pixels(224, 8)[:16].astype(np.float32)
+    tensors = read_torch_weights(find_weights())
+    logits = to_numpy(trunk(images, training=False)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    apples, oranges = logits[:8].argmax(axis=1), logits[8:].argmax(axis=1)
+    assert (apples == _IMAGENET_GRANNY_SMITH).mean() >= 0.8
+    assert (oranges == _IMAGENET_ORANGE).mean() >= 0.6
+
+
+def test_a_pretrained_trunk_is_written_once_and_for_all(tmp_path: Path):
+    first = write_starting_trunk(tmp_path / "a.safetensors", architecture="efficientnet_lite0", input_size=64)
+    second = write_starting_trunk(tmp_path / "b.safetensors", architecture="efficientnet_lite0", input_size=64)
+    assert first == second
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    trunk, card = read_trunk(tmp_path / "a.safetensors")
+    assert (card.input_size, card.embedding_width) == (64, 1280)
+    reference = build_trunk("efficientnet_lite0", 64)
+    load_imagenet_weights(reference)
+    images = tiny.pixels(64, 2).astype(np.float32)
+    assert np.array_equal(to_numpy(trunk(images)), to_numpy(reference(images)))
+
+
+def test_weights_that_are_not_at_hand_name_every_place_that_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    with pytest.raises(WeightsUnavailable) as refusal:
+        write_starting_trunk(
+            tmp_path / "out.safetensors",
+            architecture="mobilenet_v3_small",
+            input_size=64,
+            weights_folder=folder,
+            allow_download=False,
+        )
+    for part in ("mobilenet_v3_small", str(folder), str(tmp_path / "keras"), "no download", "no_top_v2.h5"):
+        assert part in str(refusal.value)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_file_with_a_wrong_checksum_and_a_failed_download_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    name = "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"
+    (tmp_path / name).write_bytes(b"not the weights")
+    with pytest.raises(WeightsUnavailable, match=r"checksum is wrong.*not there.*nowhere"):
+        find_application_weights(
+            "mobilenet_v3_large",
+            weights_folder=tmp_path,
+            allow_download=True,
+            base_url=(tmp_path / "nowhere").as_uri() + "/",
+        )
+
+
+def test_a_trunk_without_pretrained_weights_cannot_be_started_from_them(tmp_path: Path):
+    with pytest.raises(ConfigInvalid, match="no pretrained weights"):
+        write_starting_trunk(tmp_path / "out.safetensors", architecture="compact_cnn", input_size=32)
+
+
+def test_a_damaged_trunk_file_is_refused(tmp_path: Path, parent: FitResult):
+    content = parent.trunk_path.read_bytes()
+    for name, damaged in {"cut": content[:-100], "empty": b"", "text": b"hello" * 50}.items():
+        path = tmp_path / name
+        path.write_bytes(damaged)
+        with pytest.raises(WeightsRefused):
+            read_trunk(path)
+    with pytest.raises(WeightsRefused):
+        read_trunk(parent.head_path)

@@ -1,0 +1,60 @@
+"""The Celery instance of worker, trainer and beat. Tasks live in `worker/tasks`, one thin module per domain.
+
+The parent process imports no TensorFlow: a child forked after one TensorFlow operation would hang for ever.
+"""
+
+from __future__ import annotations
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+from app.assembly import fields as _filter_fields  # noqa: F401 - filters know every domain's fields by it
+from app.core.database import get_engine
+from app.core.logging import configure_logging
+from app.core.settings import get_settings
+from app.runs.broker import configure
+
+TASK_MODULES = (
+    "worker.tasks.embeddings",
+    "worker.tasks.evaluation",
+    "worker.tasks.exchange",
+    "worker.tasks.identification",
+    "worker.tasks.library",
+    "worker.tasks.runs",
+    "worker.tasks.training",
+)
+
+# TensorFlow keeps what it once took; a child beyond this is replaced after its task.
+MOST_MEMORY_KIB = 3 * 2**20
+
+celery_app = configure(Celery("winnow", include=TASK_MODULES))
+celery_app.conf.update(
+    worker_max_tasks_per_child=20,
+    worker_max_memory_per_child=MOST_MEMORY_KIB,
+    worker_soft_shutdown_timeout=5.0,
+    worker_enable_soft_shutdown_on_idle=True,
+    beat_schedule={
+        "sweep": {
+            "task": "runs.sweep",
+            "schedule": float(get_settings().sweep_seconds),
+            "options": {"queue": "default", "expires": float(get_settings().sweep_seconds)},
+        },
+        "sweep-exports": {
+            "task": "exchange.sweep_exports",
+            "schedule": 3600.0,
+            "options": {"queue": "default", "expires": 3600.0},
+        },
+    },
+)
+
+
+@setup_logging.connect
+def _use_our_logging(**_: object) -> None:
+    configure_logging()
+
+
+@worker_process_init.connect
+def _forget_connections(**_: object) -> None:
+    """A forked child must not share the parent's database connections."""
+    if get_engine.cache_info().currsize:
+        get_engine().dispose(close=False)

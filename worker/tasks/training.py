@@ -1,0 +1,14 @@
+"""Training. TensorFlow is imported inside the task: a child forked from a parent that has it loaded would hang."""
+
+from __future__ import annotations
+
+from worker.celery_app import celery_app
+from worker.execution import execute_run
+
+
+@celery_app.task(name="training.train")
+def train(run_id: int) -> None:
+    """Train a version on its snapshot."""
+    from worker.tasks.training_steps import train_version
+
+    execute_run(run_id, train_version)

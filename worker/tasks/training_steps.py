@@ -1,0 +1,290 @@
+"""The steps of a training run: images or embeddings → fit → export → parity → files → one transaction."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from app.core.database import read, write
+from app.core.settings import get_settings
+from app.core.storage import get_storage, written_beside
+from app.datasets.schemas import TEST, TRAIN, Manifest
+from app.embeddings.store import read_embeddings
+from app.embeddings.work import embed_missing
+from app.imaging.model_input import PREPROCESSING_VERSION
+from app.registry.artifacts import FOLDER, checked_path, load_trunk
+from app.registry.models import Trunk
+from app.registry.queries import get_trunk
+from app.registry.schemas import TrunkRef
+from app.registry.service import register_trunk
+from app.training.pixels import SnapshotPixels
+from app.training.recording import load_job, record_environment, record_epochs, register
+from app.training.schemas import EpochFigures, MadeArtifacts, TrainingJob
+from worker.execution import RunContext
+from worker.learning.artifacts import file_digest, read_trunk_card
+from worker.learning.backend import tf
+from worker.learning.config import FitConfig
+from worker.learning.data import ManifestRow, Split, embedding_samples, pack_manifest
+from worker.learning.errors import FitCancelled, ManifestInvalid
+from worker.learning.events import EpochDone, Event, StepProgress
+from worker.learning.export import export_trunk
+from worker.learning.fit import FitResult, fit, fit_head
+from worker.learning.parity import check_exported
+from worker.learning.trunks import write_starting_trunk
+
+PARITY_IMAGES: Final = 64
+SECONDS_BETWEEN_WRITES: Final = 0.5
+_SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    trunk: TrunkRef
+    result: FitResult
+    missing: int = 0
+    """Images of the snapshot that a head-only run found no embedding for; other runs note theirs themselves."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the run should know."""
+        if not self.missing:
+            return self.result.notes
+        gone = f"{self.missing} images are no longer at hand; the run went on without them."
+        return (*self.result.notes, gone)
+
+
+def train_version(context: RunContext) -> None:
+    """The work of a training run. A run that was killed goes on from its last finished epoch."""
+    with read() as session:
+        job = load_job(session, context.run_id)
+    record_environment(job.run_id, {"device": _device(), "cores": os.cpu_count()})
+    folder = get_storage().work_dir("training", job.run_id)
+    try:
+        fitted = _fit_head_only(context, job, folder) if job.start == "head_only" else _fit_all(context, job, folder)
+    except FitCancelled:
+        context.raise_if_cancelled()
+        raise
+    context.progress(0, 0, "Checking what was exported")
+    parity = _parity(job, fitted)
+    result = fitted.result
+    _publish(result.head_path, f"{result.head_digest}.head.safetensors")
+    made = MadeArtifacts(
+        trunk_id=fitted.trunk.id,
+        head_file=f"{result.head_digest}.head.safetensors",
+        head_digest=result.head_digest,
+        step0_trunk_digest=result.step0_trunk_digest,
+        trunk_digest=result.trunk_digest,
+        history=tuple(_figures(epoch) for epoch in result.history),
+        best_epoch=result.best_epoch,
+        seconds=result.seconds,
+        images_per_second=result.images_per_second,
+        monitored=result.monitored,
+        parity=parity,
+        notes=fitted.notes,
+    )
+    with write() as session:
+        was_stopped = result.stopped_early and context.wants() == "stop"
+        context.complete(session, register(session, job, made), stopped_early=was_stopped)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fit_head_only(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
+    """The trunk stays as it is: embeddings come from the store, computed by the engine that will serve."""
+    trunk = job.parent.trunk if job.parent else _starting_trunk(context, job, folder)
+    weights = checked_path(trunk.weights_file, trunk.digest)
+    wanted = job.manifest.splits != TEST
+    ids = job.manifest.image_ids[wanted].tolist()
+    embed_missing(
+        load_trunk(trunk.id),
+        ids,
+        on_progress=lambda settled: context.progress(settled, len(ids), "Embedding images"),
+    )
+    with read() as session:
+        found, embeddings = read_embeddings(session, trunk.id, ids)
+    rows = np.searchsorted(job.manifest.image_ids, np.array(found, dtype=np.int64))
+    samples = embedding_samples(
+        embeddings,
+        job.manifest.positions[rows],
+        [_SPLITS[split] for split in job.manifest.splits[rows].tolist()],
+    )
+    teller = _Teller(context, job)
+    result = fit_head(
+        FitConfig.from_json(job.fit),
+        samples,
+        trunk_path=weights,
+        class_count=len(job.manifest.classes),
+        work_dir=folder,
+        on_event=teller.tell,
+        should_stop=context.wants,
+    )
+    return _Fitted(trunk, result, missing=len(ids) - len(found))
+
+
+def _fit_all(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
+    """Every weight updates: images come from shards, packed once per snapshot and input size."""
+    pixels = SnapshotPixels(job.manifest, job.input_size)
+    samples = pack_manifest(
+        _manifest_rows(job.manifest),
+        pixels.read,
+        folder=get_storage().root / "shards",
+        input_size=job.input_size,
+        pixels_key=f"{PREPROCESSING_VERSION}|{job.manifest.fingerprint}",
+        on_progress=lambda done, total: context.progress(done, total, "Preparing images"),
+    )
+    parent = job.parent.trunk if job.parent else None
+    teller = _Teller(context, job)
+    result = fit(
+        FitConfig.from_json(job.fit),
+        samples,
+        class_count=len(job.manifest.classes),
+        work_dir=folder,
+        on_event=teller.tell,
+        should_stop=context.wants,
+        parent_trunk=checked_path(parent.weights_file, parent.digest) if parent else None,
+        weights_folder=get_settings().trunk_weights_dir,
+    )
+    context.progress(0, 0, "Exporting the trunk")
+    return _Fitted(_registered_trunk(result.trunk_path, folder), result)
+
+
+def _starting_trunk(context: RunContext, job: TrainingJob, folder: Path) -> TrunkRef:
+    """The pretrained trunk that no run has touched, exported once for all who use it."""
+    context.progress(0, 0, "Loading the pretrained trunk")
+    path = folder / "starting.trunk.safetensors"
+    write_starting_trunk(
+        path,
+        architecture=job.trunk,
+        input_size=job.input_size,
+        weights_folder=get_settings().trunk_weights_dir,
+    )
+    return _registered_trunk(path, folder)
+
+
+def _registered_trunk(path: Path, folder: Path) -> TrunkRef:
+    """The trunk with these weights: known by its digest, or exported, put into storage and registered now."""
+    digest = file_digest(path)
+    with read() as session:
+        known = session.scalar(select(Trunk.id).where(Trunk.digest == digest))
+        if known is not None:
+            return get_trunk(session, known)
+    card = read_trunk_card(path)
+    exported = export_trunk(path, folder / "trunk.onnx")
+    _publish(path, f"{digest}.trunk.safetensors")
+    _publish(exported.path, f"{exported.digest}.onnx")
+    with write() as session:
+        trunk_id = register_trunk(
+            session,
+            digest=digest,
+            architecture=card.architecture,
+            input_size=card.input_size,
+            width=card.embedding_width,
+            preprocessing=PREPROCESSING_VERSION,
+            weights_file=f"{digest}.trunk.safetensors",
+            exported_file=f"{exported.digest}.onnx",
+            exported_digest=exported.digest,
+            byte_count=exported.path.stat().st_size,
+        )
+        return get_trunk(session, trunk_id)
+
+
+def _parity(job: TrainingJob, fitted: _Fitted) -> dict[str, object]:
+    """Does the exported network answer as the trained one? Raises ParityBroken, which fails the run."""
+    images = _parity_images(job, fitted.trunk.input_size)
+    report = check_exported(
+        images,
+        trunk_path=fitted.result.trunk_path,
+        head_path=fitted.result.head_path,
+        onnx_path=checked_path(fitted.trunk.exported_file, fitted.trunk.exported_digest),
+        threads=get_settings().inference_threads or None,
+    )
+    return asdict(report)
+
+
+def _parity_images(job: TrainingJob, size: int) -> NDArray[np.uint8]:
+    """Up to PARITY_IMAGES images spread over test and validation; of train where there are none."""
+    order = np.lexsort((job.manifest.image_ids, job.manifest.splits == TRAIN))
+    measured = int(np.sum(job.manifest.splits != TRAIN))
+    pool = job.manifest.image_ids[order][: measured or len(order)]
+    chosen = pool[np.linspace(0, len(pool) - 1, min(PARITY_IMAGES, len(pool))).astype(np.int64)]
+    found = [pixels for pixels in SnapshotPixels(job.manifest, size).read(chosen.tolist()) if pixels is not None]
+    if not found:
+        raise ManifestInvalid("None of the images that the exported network is checked on is at hand.")
+    return np.stack(found)
+
+
+def _publish(path: Path, name: str) -> None:
+    """Put a file into the folder of artifacts under its digest's name; one that is there stays."""
+    target = get_storage().file_path(FOLDER, name)
+    if not target.exists():
+        with path.open("rb") as source, written_beside(target) as beside:
+            shutil.copyfileobj(source, beside)
+
+
+def _manifest_rows(manifest: Manifest) -> Sequence[ManifestRow]:
+    return [
+        ManifestRow(image_id, position, _SPLITS[split])
+        for image_id, position, split in zip(
+            manifest.image_ids.tolist(), manifest.positions.tolist(), manifest.splits.tolist(), strict=True
+        )
+    ]
+
+
+def _device() -> str:
+    """What TensorFlow computes on here."""
+    names = [device.name.rpartition("physical_device:")[2] for device in tf.config.list_physical_devices()]
+    return ", ".join(names)
+
+
+def _figures(epoch: EpochDone) -> EpochFigures:
+    return EpochFigures(
+        number=epoch.epoch,
+        loss=epoch.loss,
+        accuracy=epoch.accuracy,
+        validation_loss=epoch.val_loss,
+        validation_accuracy=epoch.val_accuracy,
+        learning_rate=epoch.learning_rate,
+        seconds=epoch.seconds,
+        images_per_second=epoch.images_per_second,
+        is_best=epoch.is_best,
+    )
+
+
+class _Teller:
+    """Turns what the loop tells into progress and epoch rows; short epochs are written several at once."""
+
+    def __init__(self, context: RunContext, job: TrainingJob) -> None:
+        self._context = context
+        self._job = job
+        self._unwritten: list[EpochFigures] = []
+        self._written_at = float("-inf")
+
+    def tell(self, event: Event) -> None:
+        """Called by the loop, in its thread. Raises RunCancelled and LostLease."""
+        if isinstance(event, EpochDone):
+            self._unwritten.append(_figures(event))
+            if time.monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
+                record_epochs(self._job.run_id, self._unwritten)
+                self._unwritten.clear()
+                self._written_at = time.monotonic()
+        elif isinstance(event, StepProgress):
+            epochs = int(self._job.fit["epochs"])
+            self._context.progress(
+                (event.epoch - 1) * event.steps + event.step,
+                epochs * event.steps,
+                f"Epoch {event.epoch} of at most {epochs}",
+                epoch=event.epoch,
+                epochs=epochs,
+                loss=event.loss,
+                accuracy=event.accuracy,
+                images_per_second=event.images_per_second,
+                eta_seconds=event.eta_seconds,
+            )
