@@ -37,7 +37,7 @@ def forget_process_state() -> None:
     if get_engine.cache_info().currsize:
         _wait_for_connections(get_engine())
         get_engine().dispose()
-    for cached in (get_engine, get_settings, get_storage, get_sender):
+    for cached in (get_settings, get_engine, get_storage, get_sender):
         cached.cache_clear()
 
 

@@ -140,11 +140,18 @@ class DecodePool:
 
     def _start(self) -> ChildProcess:
         try:
-            return ChildProcess(memory_mib=self._memory_mib, limits=self._limits)
+            return self._new_child()
         except (ChildTimeoutError, ChildDiedError, OSError) as error:
             raise Unavailable(
                 f"A decoding child must start in its {self._memory_mib} MiB of memory; it did not ({error})."
             ) from error
+
+    def _new_child(self) -> ChildProcess:
+        try:
+            return ChildProcess(memory_mib=self._memory_mib, limits=self._limits)
+        except ChildDiedError:
+            # A second try here too: it may have been killed while it started.
+            return ChildProcess(memory_mib=self._memory_mib, limits=self._limits)
 
     def _discard(self, child: ChildProcess) -> None:
         with self._lock:

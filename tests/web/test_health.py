@@ -24,8 +24,9 @@ def test_without_tables_the_process_lives_but_is_not_ready(
 ):
     get_engine().dispose()
     monkeypatch.setenv("WINNOW_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
-    get_engine.cache_clear()
+    # In this order: a thread of the application that asks in between must not open the old one again.
     get_settings.cache_clear()
+    get_engine.cache_clear()
     assert visitor.get("/health").status_code == 200
     answer = visitor.get("/ready", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database")
