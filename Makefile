@@ -55,7 +55,7 @@ texts: setup-dev ## the catalogues of texts, brought up to date with the sources
 
 lock: ## new pinned and hashed requirement files (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-		--extra learning --extra demo pyproject.toml -o requirements.txt
+		--extra learning --extra demo --extra tensorboard pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--all-extras -c requirements.txt pyproject.toml -o requirements-dev.txt
 
