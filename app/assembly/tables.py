@@ -14,15 +14,18 @@ from app.library import curation_models as curation
 from app.library import models as library
 from app.predictions import models as predictions
 from app.projects import models as projects
+from app.projects import notice_models as notices
 from app.promotion import models as promotion
 from app.registry import models as registry
 from app.runs import models as runs
 from app.serving import models as serving
 from app.training import models as training
+from app.training import recipe_models as recipes
 
 DOMAINS = (
     accounts,
     projects,
+    notices,
     runs,
     registry,
     library,
@@ -33,6 +36,7 @@ DOMAINS = (
     queue,
     datasets,
     training,
+    recipes,
     evaluation,
     serving,
     promotion,

@@ -9,6 +9,7 @@ from app.accounts.roles import allows, lesser
 from app.core.database import read
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.projects.models import Project
+from app.projects.notices import unread_count
 from app.projects.queries import find_project, list_projects_for, project_ref, role_in
 from app.web.access import Access, Caller, ProjectRef, RoleName, TokenScope
 
@@ -62,6 +63,11 @@ class MemberGatekeeper:
             found = list_projects_for(session, user_id=caller.user_id, is_administrator=caller.is_administrator)
         only = caller.token.project_id if caller.token else None
         return [(project_ref(project), role) for project, role in found if only in (None, project.id)]
+
+    def unread_of(self, caller: Caller) -> int:
+        """How many notices of projects that the caller may see are unread."""
+        with read() as session:
+            return unread_count(session, caller.user_id, is_administrator=caller.is_administrator)
 
 
 def _caller_of_token(bearer: str) -> Caller | None:

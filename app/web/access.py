@@ -80,3 +80,7 @@ class Gatekeeper(Protocol):
     def projects_of(self, caller: Caller) -> list[tuple[ProjectRef, RoleName]]:
         """The caller's projects with the role in each, by name; archived ones last."""
         ...
+
+    def unread_of(self, caller: Caller) -> int:
+        """How many notices the caller has not read."""
+        ...

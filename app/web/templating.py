@@ -3,8 +3,8 @@
     return render(request, "labelling/label.html", active="label", image=image)
 
 Every template has: `user`, `project`, `role`, `may("reviewer")`, `projects` (for the switcher), `csrf_token`, `active`,
-`flashes`, `request_path`. Templates whose file name starts with `_` are fragments: they get no switcher and keep the
-notice for the next whole page.
+`flashes`, `unread` (notices), `request_path`. Templates whose file name starts with `_` are fragments: they get no
+switcher and keep the notice for the next whole page.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def render(request: Request, template: str, /, *, http_status: int = 200, **cont
     shared = _shared(request, caller) | {
         "projects": [] if fragment else _projects(request, caller),
         "flashes": [notice] if notice else [],
+        "unread": 0 if fragment or caller is None else request.app.state.gatekeeper.unread_of(caller),
     }
     response = HTMLResponse(_environment().get_template(template).render(shared | context), status_code=http_status)
     if caller is None and not fragment and read_cookie(request, "visit") is None:

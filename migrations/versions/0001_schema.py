@@ -335,6 +335,41 @@ def upgrade() -> None:
         sa.UniqueConstraint("project_id", "name", name=op.f("uq_metadata_column_project_id_name")),
     )
     op.create_table(
+        "notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("tone", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("read_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.CheckConstraint("tone IN ('good','info','warn','error')", name=op.f("ck_notice_tone")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_notice_project_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_notice_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+        sa.UniqueConstraint("user_id", "key", name=op.f("uq_notice_user_id_key")),
+    )
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.create_index("ix_notice_newest", ["user_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_notice_unread",
+            ["user_id"],
+            unique=False,
+            sqlite_where=sa.text("read_at IS NULL"),
+            postgresql_where=sa.text("read_at IS NULL"),
+        )
+
+    op.create_table(
+        "project_follower",
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_project_follower_project_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_project_follower_user_id")),
+        sa.PrimaryKeyConstraint("project_id", "user_id", name=op.f("pk_project_follower")),
+    )
+    op.create_table(
         "queue_choice",
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -356,6 +391,47 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_queue_order")),
         sa.UniqueConstraint("project_id", "key", name=op.f("uq_queue_order_project_id_key")),
     )
+    op.create_table(
+        "recipe",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("choices", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("parent", sa.String(), nullable=False),
+        sa.Column("trigger", sa.String(), nullable=False),
+        sa.Column("new_labels", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("every", sa.String(), nullable=True),
+        sa.Column("every_hours", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("at_hour", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("weekday", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("paused_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("starts", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("next_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("counted_from", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("held_code", sa.String(), nullable=True),
+        sa.Column("held_reason", sa.String(), nullable=True),
+        sa.Column("held_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("changed_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(trigger = 'labels') = (new_labels IS NOT NULL)", name=op.f("ck_recipe_new_labels")),
+        sa.CheckConstraint("(trigger = 'schedule') = (every IS NOT NULL)", name=op.f("ck_recipe_every")),
+        sa.CheckConstraint("parent IN ('none','newest','production','version')", name=op.f("ck_recipe_parent")),
+        sa.CheckConstraint("trigger IN ('hand','labels','schedule')", name=op.f("ck_recipe_trigger")),
+        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_recipe_created_by")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_recipe_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recipe")),
+    )
+    with op.batch_alter_table("recipe", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_recipe_name",
+            ["project_id", "name"],
+            unique=True,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        )
+
     op.create_table(
         "reference_trunk",
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -461,6 +537,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshot")),
         sa.UniqueConstraint("project_id", "fingerprint", name=op.f("uq_snapshot_project_id_fingerprint")),
     )
+    op.create_table(
+        "awaited_end",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("told_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("is_lift_awaited", sa.Boolean(), nullable=False),
+        sa.Column("looked_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_awaited_end_run_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_awaited_end_user_id")),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_awaited_end")),
+    )
+    with op.batch_alter_table("awaited_end", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_awaited_end_open",
+            ["run_id"],
+            unique=False,
+            sqlite_where=sa.text("told_at IS NULL OR is_lift_awaited"),
+            postgresql_where=sa.text("told_at IS NULL OR is_lift_awaited"),
+        )
+
     op.create_table(
         "class_alias",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -638,6 +734,27 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("model_version", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_model_version_trunk_id"), ["trunk_id"], unique=False)
+
+    op.create_table(
+        "recipe_follower",
+        sa.Column("recipe_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["recipe_id"], ["recipe.id"], name=op.f("fk_recipe_follower_recipe_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_recipe_follower_user_id")),
+        sa.PrimaryKeyConstraint("recipe_id", "user_id", name=op.f("pk_recipe_follower")),
+    )
+    op.create_table(
+        "recipe_run",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("recipe_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.CheckConstraint("why IN ('hand','labels','schedule')", name=op.f("ck_recipe_run_why")),
+        sa.ForeignKeyConstraint(["recipe_id"], ["recipe.id"], name=op.f("fk_recipe_run_recipe_id")),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_recipe_run_run_id")),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_recipe_run")),
+    )
+    with op.batch_alter_table("recipe_run", schema=None) as batch_op:
+        batch_op.create_index("ix_recipe_run_newest", ["recipe_id", "run_id"], unique=False)
 
     op.create_table(
         "run_transition",
@@ -2004,6 +2121,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_run_transition_run_id"))
 
     op.drop_table("run_transition")
+    with op.batch_alter_table("recipe_run", schema=None) as batch_op:
+        batch_op.drop_index("ix_recipe_run_newest")
+
+    op.drop_table("recipe_run")
+    op.drop_table("recipe_follower")
     with op.batch_alter_table("model_version", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_model_version_trunk_id"))
 
@@ -2037,6 +2159,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_class_alias_class_id"))
 
     op.drop_table("class_alias")
+    with op.batch_alter_table("awaited_end", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_awaited_end_open",
+            sqlite_where=sa.text("told_at IS NULL OR is_lift_awaited"),
+            postgresql_where=sa.text("told_at IS NULL OR is_lift_awaited"),
+        )
+
+    op.drop_table("awaited_end")
     op.drop_table("snapshot")
     with op.batch_alter_table("saved_view", schema=None) as batch_op:
         batch_op.drop_index(
@@ -2060,8 +2190,22 @@ def downgrade() -> None:
 
     op.drop_table("run")
     op.drop_table("reference_trunk")
+    with op.batch_alter_table("recipe", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_recipe_name", sqlite_where=sa.text("deleted_at IS NULL"), postgresql_where=sa.text("deleted_at IS NULL")
+        )
+
+    op.drop_table("recipe")
     op.drop_table("queue_order")
     op.drop_table("queue_choice")
+    op.drop_table("project_follower")
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_notice_unread", sqlite_where=sa.text("read_at IS NULL"), postgresql_where=sa.text("read_at IS NULL")
+        )
+        batch_op.drop_index("ix_notice_newest")
+
+    op.drop_table("notice")
     op.drop_table("metadata_column")
     with op.batch_alter_table("member", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_member_user_id"))
