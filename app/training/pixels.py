@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -20,11 +21,10 @@ from app.library.models import Image
 
 Pixels = NDArray[np.uint8]
 _CHUNK: Final = 256
-_THREADS: Final = 2
 
 
 class SnapshotPixels:
-    """Reads renditions of a snapshot's images at `size`."""
+    """Reads renditions of a snapshot's images at `size`. Safe to use from several threads."""
 
     def __init__(self, manifest: Manifest, size: int) -> None:
         self._rotations = dict(zip(manifest.image_ids.tolist(), manifest.rotations.tolist(), strict=True))
@@ -32,7 +32,8 @@ class SnapshotPixels:
 
     def read(self, image_ids: Sequence[int]) -> Iterator[Pixels | None]:
         """For each id in order uint8 (S, S, 3), or None for an image that is no longer at hand."""
-        with ThreadPoolExecutor(_THREADS) as threads:
+        # Decoding and resizing let go of the interpreter: threads keep every core busy, as processes would.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
             for start in range(0, len(image_ids), _CHUNK):
                 chunk = list(image_ids[start : start + _CHUNK])
                 places = _places(chunk)

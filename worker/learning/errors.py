@@ -21,6 +21,12 @@ class ManifestInvalid(LearningError, InvalidInput):
     code = "manifest_invalid"
 
 
+class ShardsDamaged(LearningError):
+    """Packed images are not what was written, and could not be made again."""
+
+    code = "shards_damaged"
+
+
 class WeightsUnavailable(LearningError):
     """The pretrained weights asked for are not at hand; the message says what was tried."""
 
