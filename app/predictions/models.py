@@ -1,4 +1,4 @@
-"""Tables of predictions: a scoring job, and one compact row for each image it scored."""
+"""Tables of predictions: a scoring job, one compact row for each image it scored, and candidates for rare classes."""
 
 from __future__ import annotations
 
@@ -57,3 +57,25 @@ class Prediction(Table):
     confidence_5: Mapped[float | None]
     margin: Mapped[float]
     entropy: Mapped[float]
+
+
+class Candidate(Table):
+    """An image that a job found for a class below the cutoff: `rank` 1 is the likeliest of its class.
+
+    `score` is what ranks. Its two witnesses are kept, as the reason to list it: `confidence` by the head (0..1), and
+    `similarity`, the cosine to `nearest_id`, the labelled image of the class that it is most like. `is_named`: at least
+    one of them puts this class first.
+    """
+
+    __tablename__ = "candidate"
+    __table_args__ = (Index("ix_candidate_image", "image_id", "job_id"),)
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("scoring_job.id"), primary_key=True)
+    class_id: Mapped[int] = mapped_column(primary_key=True)
+    rank: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    nearest_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    score: Mapped[float]
+    confidence: Mapped[float]
+    similarity: Mapped[float]
+    is_named: Mapped[bool]

@@ -1146,6 +1146,25 @@ def upgrade() -> None:
         batch_op.create_index("ix_benchmark_image_image", ["image_id"], unique=False)
 
     op.create_table(
+        "candidate",
+        sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rank", sa.SmallInteger(), nullable=False),
+        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("nearest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("confidence", sa.Double(), nullable=False),
+        sa.Column("similarity", sa.Double(), nullable=False),
+        sa.Column("is_named", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_candidate_image_id")),
+        sa.ForeignKeyConstraint(["job_id"], ["scoring_job.id"], name=op.f("fk_candidate_job_id")),
+        sa.ForeignKeyConstraint(["nearest_id"], ["image.id"], name=op.f("fk_candidate_nearest_id")),
+        sa.PrimaryKeyConstraint("job_id", "class_id", "rank", name=op.f("pk_candidate")),
+    )
+    with op.batch_alter_table("candidate", schema=None) as batch_op:
+        batch_op.create_index("ix_candidate_image", ["image_id", "job_id"], unique=False)
+
+    op.create_table(
         "class_example",
         sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1996,6 +2015,10 @@ def downgrade() -> None:
 
     op.drop_table("class_proposal")
     op.drop_table("class_example")
+    with op.batch_alter_table("candidate", schema=None) as batch_op:
+        batch_op.drop_index("ix_candidate_image")
+
+    op.drop_table("candidate")
     with op.batch_alter_table("benchmark_image", schema=None) as batch_op:
         batch_op.drop_index("ix_benchmark_image_image")
 
