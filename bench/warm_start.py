@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from statistics import median
@@ -120,7 +120,7 @@ def _train_arms(task: Task, *, seed: int, epochs: int, patience: int) -> dict[st
         say(f"{task.name}, seed {seed}: parent reached its plateau in epoch {parent.epochs_to_plateau}")
         arms = {
             "scratch": _train(task, config, task.class_count, work / "scratch"),
-            "warm": _train(task, replace(config, start="warm"), task.class_count, work / "warm", parent=parent.trunk),
+            "warm": _train(task, config.changed(start="warm"), task.class_count, work / "warm", parent=parent.trunk),
             "proposed": _train(task, proposed, task.class_count, work / "proposed", parent=parent.trunk),
         }
     for arm, run in arms.items():

@@ -14,8 +14,9 @@ from app.cli.waiting import follow_ups_of, workers_at_hand
 from app.core.database import Json, read
 from app.registry.queries import newest_versions, version_by_number
 from app.runs.models import Run
+from app.training.fit_settings import Start
 from app.training.models import Epoch
-from app.training.schemas import Start, TrainingRequest
+from app.training.schemas import TrainingRequest
 from app.training.service import start_training
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from app.training.schemas import MOST_EPOCHS, Augmentation, Purpose, Start, TrainingChoices, TrainingRequest
+from app.training.fit_settings import (
+    Augmentation,
+    ClassId,
+    GivenAugmentation,
+    GivenSettings,
+    Start,
+    settings_without_use,
+)
+from app.training.schemas import Purpose, TrainingChoices, TrainingRequest
 from app.web.forms import refusal
 
 
-class TrainingForm(BaseModel):
+class TrainingForm(GivenSettings, GivenAugmentation):
     """What the page sends; an empty field takes the default of the start."""
-
-    model_config = ConfigDict(frozen=True)
 
     start: Start = "head_only"
     purpose: Purpose = "normal"
@@ -22,19 +28,9 @@ class TrainingForm(BaseModel):
     upper: int | None = Field(None, ge=1)
     include_small: bool = False
     view_id: int | None = Field(None, ge=1, le=2**62)
-    epochs: int | None = Field(None, ge=1, le=MOST_EPOCHS)
-    patience: int | None = Field(None, ge=1, le=MOST_EPOCHS)
-    learning_rate: float | None = Field(None, ge=1e-8, le=1)
-    batch_size: int | None = Field(None, ge=1, le=4096)
-    dropout: float | None = Field(None, ge=0, le=0.9)
-    label_smoothing: float | None = Field(None, ge=0, le=0.5)
-    weight_decay: float | None = Field(None, ge=0, le=1)
     flip: bool = False
     zoom_out: bool = False
-    rotate_degrees: float | None = Field(None, ge=0, le=45)
-    zoom: float | None = Field(None, ge=0, le=0.5)
-    brightness: float | None = Field(None, ge=0, le=0.5)
-    contrast: float | None = Field(None, ge=0, le=0.9)
+    no_flip: tuple[ClassId, ...] = ()
     seed: int = Field(0, ge=0, le=2**31 - 1)
     then_identify: bool = False
     again: bool = False
@@ -44,8 +40,10 @@ class TrainingForm(BaseModel):
         has_parent = self.start in {"warm", "head_only"} and self.parent_version_id is not None
         trunk = None if has_parent else self.trunk
         keeps_size = self.start == "head_only" and has_parent
+        idle = settings_without_use(self.start, self)
         plain = self.model_dump(
-            include=TrainingChoices.model_fields.keys() - {"parent_version_id", "trunk", "input_size", "augmentation"}
+            include=TrainingChoices.model_fields.keys()
+            - {"parent_version_id", "trunk", "input_size", "augmentation", *idle}
         )
         try:
             return TrainingRequest(
@@ -54,13 +52,12 @@ class TrainingForm(BaseModel):
                 parent_version_id=self.parent_version_id if has_parent else None,
                 trunk=trunk,
                 input_size=None if keeps_size else self.input_size,
-                augmentation=None if self.start == "head_only" else self._augmentation(),
+                augmentation=None if self.start == "head_only" and not self.views else self._augmentation(),
                 **plain,
             )
         except ValidationError as error:
             raise refusal(error) from error
 
     def _augmentation(self) -> Augmentation:
-        given = {name: getattr(self, name) for name in ("rotate_degrees", "zoom", "brightness", "contrast")}
-        chosen = {name: value for name, value in given.items() if value is not None}
-        return Augmentation(flip=self.flip, zoom_out=self.zoom_out, **chosen)
+        chosen = {name: getattr(self, name) for name in Augmentation.model_fields}
+        return Augmentation(**{name: value for name, value in chosen.items() if value is not None})

@@ -13,9 +13,9 @@ from app.library.views import list_views
 from app.registry.queries import newest_versions
 from app.registry.trunks import TRUNKS
 from app.training import queries
+from app.training.fit_settings import DEFAULT_SETTINGS
 from app.training.forms import TrainingForm
 from app.training.report import training_report
-from app.training.schemas import DEFAULT_SETTINGS
 from app.training.service import start_training
 from app.web.access import Access
 from app.web.dependencies import FormFields, require

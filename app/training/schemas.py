@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 from app.core.database import Json
 from app.datasets.schemas import Manifest
 from app.registry.schemas import VersionRef
+from app.training.fit_settings import (
+    DEFAULT_SETTINGS,
+    Augmentation,
+    FitSettings,
+    GivenSettings,
+    Start,
+    settings_without_use,
+)
 
-Start = Literal["random", "pretrained", "warm", "head_only"]
 Purpose = Literal["normal", "throwaway"]
 
 START_TITLES: Final[dict[str, str]] = {
@@ -20,7 +27,6 @@ START_TITLES: Final[dict[str, str]] = {
     "pretrained": "Pretrained trunk",
     "random": "From scratch",
 }
-MOST_EPOCHS: Final = 10_000
 _THROWAWAY_SHARE: Final = 0.875
 
 
@@ -29,46 +35,7 @@ def throwaway_lower(lower_cutoff: int) -> int:
     return max(2, int(lower_cutoff * _THROWAWAY_SHARE))
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Augmentation(_Frozen):
-    """Random changes to training images; zero (or false) switches one off."""
-
-    flip: bool = True
-    rotate_degrees: float = Field(10.0, ge=0, le=45)
-    zoom: float = Field(0.1, ge=0, le=0.5)
-    zoom_out: bool = True
-    brightness: float = Field(0.1, ge=0, le=0.5)
-    contrast: float = Field(0.1, ge=0, le=0.9)
-
-
-NO_AUGMENTATION: Final = Augmentation(flip=False, rotate_degrees=0, zoom=0, brightness=0, contrast=0)
-
-
-class FitSettings(_Frozen):
-    """How the loop trains: each value may be given, and has a default by start."""
-
-    epochs: int = Field(ge=1, le=MOST_EPOCHS)
-    patience: int = Field(ge=1, le=MOST_EPOCHS)
-    learning_rate: float = Field(ge=1e-8, le=1)
-    batch_size: int = Field(ge=1, le=4096)
-    dropout: float = Field(0.2, ge=0, le=0.9)
-    label_smoothing: float = Field(0.1, ge=0, le=0.5)
-    weight_decay: float = Field(1e-4, ge=0, le=1)
-    augmentation: Augmentation = Augmentation()
-
-
-DEFAULT_SETTINGS: Final[dict[Start, FitSettings]] = {
-    "random": FitSettings(epochs=120, patience=16, learning_rate=2e-3, batch_size=32),
-    "pretrained": FitSettings(epochs=60, patience=8, learning_rate=3e-4, batch_size=32),
-    "warm": FitSettings(epochs=40, patience=6, learning_rate=2e-4, batch_size=32),
-    "head_only": FitSettings(epochs=200, patience=10, learning_rate=2e-3, batch_size=128, augmentation=NO_AUGMENTATION),
-}
-
-
-class TrainingChoices(_Frozen):
+class TrainingChoices(GivenSettings):
     """What one may choose of a run. What is left None takes the default of the start or the project."""
 
     start: Start
@@ -80,27 +47,25 @@ class TrainingChoices(_Frozen):
     upper: int | None = Field(None, ge=1)
     include_small: bool = False
     view_id: int | None = Field(None, ge=1, le=2**62)
-    epochs: int | None = Field(None, ge=1, le=MOST_EPOCHS)
-    patience: int | None = Field(None, ge=1, le=MOST_EPOCHS)
-    learning_rate: float | None = Field(None, ge=1e-8, le=1)
-    batch_size: int | None = Field(None, ge=1, le=4096)
-    dropout: float | None = Field(None, ge=0, le=0.9)
-    label_smoothing: float | None = Field(None, ge=0, le=0.5)
-    weight_decay: float | None = Field(None, ge=0, le=1)
-    augmentation: Augmentation | None = None
     seed: int = Field(0, ge=0, le=2**31 - 1)
     then_identify: bool = False
     again: bool = False
 
+    @model_validator(mode="after")
+    def _every_setting_has_a_use(self) -> Self:
+        if idle := settings_without_use(self.start, self):
+            raise ValueError(f"A start of {self.start} has no use for {', '.join(idle)}: leave it out")
+        return self
+
     def settings(self) -> FitSettings:
         """The whole settings of the loop: what was given over the defaults of the start."""
-        default = DEFAULT_SETTINGS[self.start]
-        given = {name: getattr(self, name) for name in FitSettings.model_fields}
-        whole = default.model_copy(update={name: value for name, value in given.items() if value is not None})
-        if not self.include_small:
-            return whole
-        kept_large = whole.augmentation.model_copy(update={"zoom_out": False})
-        return whole.model_copy(update={"augmentation": kept_large})
+        whole = self.over(DEFAULT_SETTINGS[self.start])
+        augmentation = whole.augmentation
+        if whole.views and self.augmentation is None:
+            augmentation = Augmentation()  # views that are all alike would teach nothing
+        if self.include_small:
+            augmentation = augmentation.model_copy(update={"zoom_out": False})
+        return whole.model_copy(update={"augmentation": augmentation})
 
 
 class TrainingRequest(TrainingChoices):

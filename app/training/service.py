@@ -103,7 +103,7 @@ def request_training(session: Session, request: TrainingRequest, *, plan: Snapsh
 def _fit_arguments(request: TrainingRequest, trunk: str, input_size: int) -> Json:
     """What the training loop is called with."""
     origin = {"trunk": trunk, "input_size": input_size, "start": request.start, "seed": request.seed}
-    return {**origin, **request.settings().model_dump()}
+    return {**origin, **request.settings().model_dump(mode="json")}
 
 
 def cutoffs(request: TrainingRequest, project: Project) -> tuple[int, int]:

@@ -4,15 +4,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.training.fit_settings import NO_AUGMENTATION, Augmentation
 from tests.learning import tiny
 from worker.learning.augment import augment, draw, preview
 from worker.learning.backend import tf, to_numpy
-from worker.learning.config import AugmentConfig
-
-_NOTHING = AugmentConfig(flip=False, rotate_degrees=0, zoom=0, brightness=0, contrast=0)
 
 
-def _apply(config: AugmentConfig, draws: npt.NDArray[np.float32]) -> tuple[Any, Any]:
+def _apply(config: Augmentation, draws: npt.NDArray[np.float32]) -> tuple[Any, Any]:
     images = tiny.pixels(tiny.SIZE, 16)[: len(draws)].astype(np.float32)
     return images, to_numpy(augment(tf.constant(images), tf.constant(draws), config))
 
@@ -25,21 +23,21 @@ def test_draws_depend_on_seed_epoch_and_image_alone():
 
 
 def test_nothing_switched_on_changes_nothing():
-    images, changed = _apply(_NOTHING, draw(range(4), seed=0, epoch=0))
+    images, changed = _apply(NO_AUGMENTATION, draw(range(4), seed=0, epoch=0))
     assert np.array_equal(images, changed)
-    assert not _NOTHING.is_active
+    assert not NO_AUGMENTATION.is_active
 
 
 def test_a_flip_mirrors_left_and_right():
     draws = np.array([[0.1, 0, 0, 0, 0], [0.9, 0, 0, 0, 0]], np.float32)
-    images, changed = _apply(AugmentConfig(True, 0, 0, True, 0, 0), draws)
+    images, changed = _apply(NO_AUGMENTATION.model_copy(update={"flip": True}), draws)
     assert np.array_equal(changed[0], images[0, :, ::-1])
     assert np.array_equal(changed[1], images[1])
 
 
 @pytest.mark.parametrize("middle", [{"rotate_degrees": 20.0}, {"zoom": 0.3}])
 def test_a_draw_in_the_middle_turns_and_zooms_nothing(middle: dict[str, float]):
-    config = AugmentConfig(**{"flip": False, "rotate_degrees": 0, "zoom": 0, "brightness": 0, "contrast": 0, **middle})
+    config = NO_AUGMENTATION.model_copy(update=middle)
     images, changed = _apply(config, np.full((3, 5), 0.5, np.float32))
     assert np.allclose(images, changed, atol=1e-2)
 
@@ -49,13 +47,13 @@ def test_without_zoom_out_the_subject_never_shrinks():
     image = np.zeros((8, 33, 33, 3), np.float32)
     image[:, 8:25, 8:25] = 255
     draws = draw(range(8), seed=3, epoch=0)
-    config = AugmentConfig(False, 0, 0.3, False, 0, 0)
+    config = NO_AUGMENTATION.model_copy(update={"zoom": 0.3, "zoom_out": False})
     areas = to_numpy(augment(tf.constant(image), tf.constant(draws), config)).sum(axis=(1, 2, 3))
     assert (areas >= image[0].sum() * 0.99).all()
 
 
 def test_values_stay_in_range_and_a_preview_gives_pixels():
-    strong = AugmentConfig(True, 45, 0.5, True, 0.5, 0.9)
+    strong = Augmentation(rotate_degrees=45, zoom=0.5, brightness=0.5, contrast=0.9)
     images = tiny.pixels(tiny.SIZE, 16)
     shown = preview(images, strong, seed=1)
     assert shown.dtype == np.uint8

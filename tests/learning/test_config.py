@@ -1,10 +1,11 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from worker.learning.config import AugmentConfig, FitConfig, Start, default_config
+from app.training.fit_settings import FitSettings, GivenSettings, Start
+from worker.learning.config import FitConfig, default_config
 from worker.learning.errors import ConfigInvalid
 
 
@@ -18,26 +19,33 @@ def test_settings_are_the_same_after_a_trip_through_json(start: Start):
     ("changes", "words"),
     [
         ({"input_size": 100}, "input_size of EfficientNet-Lite0 must be one of 64"),
-        ({"epochs": 0}, "epochs must lie within 1"),
-        ({"epochs": 2.5}, "epochs must be a whole number"),
-        ({"learning_rate": float("nan")}, "learning_rate must be a finite number"),
-        ({"learning_rate": 5}, "learning_rate must lie within"),
-        ({"dropout": 1}, "dropout must lie within"),
-        ({"label_smoothing": -0.1}, "label_smoothing must lie within"),
-        ({"batch_size": True}, "batch_size must be a whole number"),
-        ({"start": "cold"}, "start must be one of random"),
+        ({"epochs": 0}, "epochs: input should be greater than or equal to 1; got 0"),
+        ({"epochs": 2.5}, "epochs: input should be a valid integer"),
+        ({"learning_rate": float("nan")}, "learning_rate: input should be a finite number"),
+        ({"learning_rate": 5}, "learning_rate: input should be less than or equal to 1"),
+        ({"dropout": 1}, "dropout: input should be less than or equal to 0.9"),
+        ({"batch_size": True}, "batch_size: input should be a valid integer"),
+        ({"balance": "luck"}, "balance: input should be 'none'"),
+        ({"start": "random", "unfreeze_epochs": 3}, "random has no use for unfreeze_epochs"),
+        ({"start": "head_only", "discriminative_rate": 0.5}, "head_only has no use for discriminative_rate"),
+        ({"views": 2}, "warm has no use for views"),
         ({"trunk": "vgg"}, "trunk must be one of efficientnet_lite0"),
         ({"trunk": "compact_cnn", "input_size": 64, "start": "pretrained"}, "has no pretrained weights"),
     ],
 )
 def test_a_senseless_setting_is_refused_with_its_rule(changes: dict[str, Any], words: str):
     with pytest.raises(ConfigInvalid, match=words):
-        replace(default_config("efficientnet_lite0", "warm"), **changes)
+        default_config("efficientnet_lite0", "warm").changed(**changes)
 
 
-def test_augmentation_has_ranges_too():
-    with pytest.raises(ConfigInvalid, match="rotate_degrees"):
-        AugmentConfig(rotate_degrees=180)
+def test_what_may_be_given_is_generated_from_the_settings():
+    given = GivenSettings(epochs=7, mixup=0.2)
+    default = default_config("compact_cnn", "random")
+    assert set(GivenSettings.model_fields) == set(FitSettings.model_fields)
+    assert given.over(default).epochs == 7
+    assert given.over(default).patience == default.patience
+    with pytest.raises(ValidationError, match="less than or equal to 2"):
+        GivenSettings(mixup=3)
 
 
 def test_unknown_and_missing_settings_are_named():

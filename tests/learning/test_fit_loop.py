@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +41,8 @@ def test_the_weights_kept_are_those_of_the_best_epoch(samples: ImageSamples, tmp
 def test_training_stops_when_nothing_gets_better_and_cuts_the_rate_before(samples: ImageSamples, tmp_path: Path):
     # A rate this small teaches nothing, so every epoch after the first is without gain.
     config = tiny.settings(epochs=30, patience=4, learning_rate=1e-8)
-    frozen = replace(config, dropout=0.0, augmentation=replace(config.augmentation, flip=False))
+    unflipped = config.augmentation.model_copy(update={"flip": False})
+    frozen = config.changed(dropout=0.0, augmentation=unflipped)
     result = fit(frozen, samples, class_count=3, work_dir=tmp_path)
     assert result.stopped_early
     assert result.epochs_run < 30

@@ -1,7 +1,6 @@
 """A small real training set: photos of three kinds of fruit at 32 px, and settings to match."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,4 +51,4 @@ def settings(start: Start = "random", **changes: Any) -> FitConfig:
     """Few epochs of the compact network."""
     given = {"input_size": SIZE, "epochs": 3, "patience": 3, "batch_size": 12, "learning_rate": 1e-3, "seed": 7}
     trunk = changes.get("trunk", "compact_cnn")
-    return replace(default_config(trunk, start), **{**given, **changes})
+    return default_config(trunk, start, **{**given, **changes})

@@ -12,9 +12,10 @@ from app.core.errors import Conflict, InvalidInput, NotFound, WinnowError
 from app.datasets.models import Snapshot
 from app.registry.queries import get_version
 from app.runs.models import Run
+from app.training.fit_settings import DEFAULT_SETTINGS
 from app.training.models import TrainingRun
 from app.training.queries import defaults_for
-from app.training.schemas import DEFAULT_SETTINGS, TrainingRequest
+from app.training.schemas import TrainingRequest
 from app.training.service import request_training, start_training
 from tests.factories.datasets import make_class, make_images, make_project
 from tests.factories.registry import TinyVersion, tiny_version
@@ -44,7 +45,7 @@ def test_a_request_is_recorded_whole_and_points_at_its_snapshot(project_id: int)
         assert (run.kind, run.queue, run.throwaway) == ("training.train", "learning", False)
         assert run.title == "Head only on EfficientNet-Lite0, 2 classes"
         assert (snapshot.classes, snapshot.images, snapshot.lower_cutoff) == (2, 94, 40)
-        default = DEFAULT_SETTINGS["head_only"].model_dump()
+        default = DEFAULT_SETTINGS["head_only"].model_dump(mode="json")
         assert recorded.config["fit"] == {
             **default,
             "epochs": 7,

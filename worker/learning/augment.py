@@ -6,21 +6,46 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from app.training.fit_settings import Augmentation
 from worker.learning.backend import tf, to_numpy
-from worker.learning.config import AugmentConfig
 
 DRAW_COUNT: Final = 5
 """Numbers an image needs: flip, angle, zoom, brightness, contrast."""
+NOT_FLIPPED: Final = 1.0
+"""As the first number of an image, keeps it from being flipped."""
 _HALF: Final = 0.5
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_U40: Final = np.uint64(40)
 
 
-def draw(image_ids: Sequence[int], *, seed: int, epoch: int) -> npt.NDArray[np.float32]:
-    """Uniform numbers in 0..1, float32 (N, DRAW_COUNT), keyed by seed, epoch and image id (all >= 0)."""
-    rows = [np.random.default_rng((seed, epoch, int(image))).random(DRAW_COUNT) for image in image_ids]
-    return np.asarray(rows, dtype=np.float32).reshape(-1, DRAW_COUNT)
+def draw(
+    image_ids: Sequence[int] | npt.NDArray[np.int64],
+    *,
+    seed: int,
+    epoch: int,
+    times: npt.NDArray[np.int64] | int = 0,
+) -> npt.NDArray[np.float32]:
+    """Uniform numbers in [0, 1), float32 (N, DRAW_COUNT), keyed by seed, epoch and image id (all >= 0) alone.
+
+    `times` tells an image's several places in one epoch apart. The numbers are SplitMix64's (Steele et al. 2014,
+    doi 10.1145/2660193.2660195), for all images at once.
+    """
+    state = np.zeros((len(image_ids), 1), np.uint64)
+    for part in (seed, epoch, np.asarray(image_ids, np.int64), times):
+        state = _scattered(state ^ np.reshape(np.asarray(part, np.uint64), (-1, 1)))
+    steps = np.arange(1, DRAW_COUNT + 1, dtype=np.uint64) * _GOLDEN
+    return ((_scattered(state + steps) >> _U40).astype(np.float32) * np.float32(2**-24)).reshape(-1, DRAW_COUNT)
 
 
-def augment(images: Any, draws: Any, config: AugmentConfig) -> Any:
+def _scattered(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """SplitMix64's step: neighbouring numbers become unlike ones."""
+    state = state + _GOLDEN
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def augment(images: Any, draws: Any, config: Augmentation) -> Any:
     """Changes a batch: float32 (N, S, S, 3) in 0..255 with `draws` (N, DRAW_COUNT) to the same, clipped.
 
     Pixels that a turn or a shrink brings in from outside are mirrored.
@@ -39,7 +64,7 @@ def augment(images: Any, draws: Any, config: AugmentConfig) -> Any:
     return tf.clip_by_value(images, 0.0, 255.0)
 
 
-def preview(images: npt.NDArray[np.uint8], config: AugmentConfig, *, seed: int) -> npt.NDArray[np.uint8]:
+def preview(images: npt.NDArray[np.uint8], config: Augmentation, *, seed: int) -> npt.NDArray[np.uint8]:
     """What the changes look like: uint8 (N, S, S, 3) to the same, each image by its own draw."""
     draws = draw(range(len(images)), seed=seed, epoch=0)
     changed = augment(tf.cast(images, tf.float32), tf.constant(draws), config)
@@ -51,7 +76,7 @@ def _span(uniform: Any, largest: float) -> Any:
     return (2.0 * uniform - 1.0) * largest
 
 
-def _zoom_factor(uniform: Any, config: AugmentConfig) -> Any:
+def _zoom_factor(uniform: Any, config: Augmentation) -> Any:
     nearest, furthest = 1.0 - config.zoom, 1.0 + config.zoom if config.zoom_out else 1.0
     return nearest + uniform * (furthest - nearest)
 
