@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.database import read, write
 from app.identification import queries, service
-from app.identification.schemas import AcceptRequest, ChosenRequest, IdentifyRequest, ResultFilter
+from app.identification.schemas import MAX_ID, AcceptRequest, ChosenRequest, IdentifyRequest, ResultFilter
 from app.identification.scope import job_scope
 from app.identification.views import view_named, views_for
 from app.identification.words import accepted_json, chips, page_parameters
@@ -28,6 +28,7 @@ Labeller = Annotated[Access, Depends(require("labeller"))]
 Engineer = Annotated[Access, Depends(require("engineer"))]
 JobId = Annotated[int, Path(ge=1, le=2**62)]
 Before = Annotated[int | None, Query(ge=1, le=2**62)]
+_FURTHER: Final = 120
 
 
 @router.get("")
@@ -66,11 +67,11 @@ def start_chosen(access: Engineer, sent: ChosenRequest) -> dict[str, Any]:
 @router.get("/{job_id}")
 def results_page(request: Request, access: Viewer, job_id: JobId) -> Response:
     """A job's results through a view, filtered and sorted by the address."""
-    pairs, after = page_parameters(request.query_params.multi_items())
+    pairs, place = page_parameters(request.query_params.multi_items())
     wanted = ResultFilter.from_query(pairs)
     with read() as session:
         scope = job_scope(session, job_id, access.project.id)
-        found = queries.results_page(session, scope, wanted, after=after)
+        found = queries.results_page(session, scope, wanted, **place)
         count = queries.count_results(session, scope, wanted)
         run = queries.job_run(session, scope)
     path = f"/projects/{access.project.slug}/identify/{job_id}"
@@ -83,9 +84,22 @@ def results_page(request: Request, access: Viewer, job_id: JobId) -> Response:
         "count": count,
         "cap": queries.COUNT_CAP,
     }
-    context |= {"path": path, "is_first": after is None, "view": view_named(wanted.view), "views": views_for(scope)}
+    context |= {"path": path, "view": view_named(wanted.view), "views": views_for(scope)}
     context["chips"] = chips(wanted, scope, path)
     return render(request, "identification/results.html", active="identify", **context)
+
+
+@router.get("/{job_id}/cells")
+def cells(
+    request: Request, access: Viewer, job_id: JobId, at: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None
+) -> Response:
+    """A fragment: further results of the grid, below `before`, above `after`, or from the image `at` on."""
+    pairs, place = page_parameters([pair for pair in request.query_params.multi_items() if pair[0] != "at"])
+    wanted = ResultFilter.from_query(pairs)
+    with read() as session:
+        scope = job_scope(session, job_id, access.project.id)
+        found = queries.results_page(session, scope, wanted, **place, at=at, limit=_FURTHER)
+    return render(request, "identification/_cells.html", scope=scope, found=found)
 
 
 @router.get("/{job_id}/progress")

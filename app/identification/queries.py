@@ -72,10 +72,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """A page of results; `after` is the cursor of the next one, None on the last."""
+    """A page of results; `older` and `newer` are the cursors of what comes below and above it, None at the ends."""
 
     results: list[Result]
-    after: str | None
+    older: str | None
+    newer: str | None
 
 
 def job_lines(session: Session, project_id: int, *, before: int | None = None, limit: int = 50) -> list[JobLine]:
@@ -166,20 +167,46 @@ def _conditions(session: Session, scope: JobScope, wanted: ResultFilter) -> list
 
 
 def results_page(
-    session: Session, scope: JobScope, wanted: ResultFilter, *, after: str | None = None, limit: int = PAGE
+    session: Session,
+    scope: JobScope,
+    wanted: ResultFilter,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    at: int | None = None,
+    limit: int = PAGE,
 ) -> ResultPage:
-    """A page of results, surest or most doubtful first. Raises InvalidInput for a cursor that is none of ours."""
-    place = (Prediction.confidence_1, Prediction.image_id)
-    is_descending = wanted.sort == "confident"
+    """A page of results, surest or most doubtful first: below cursor `before`, above `after`, or from image `at` on.
+
+    Raises InvalidInput for a cursor that is none of ours.
+    """
+    place = tuple_(Prediction.confidence_1, Prediction.image_id)
+    is_upwards = before is None and after is not None
+    is_descending = (wanted.sort == "confident") != is_upwards
     query = _rows().where(*_conditions(session, scope, wanted))
-    if after is not None:
-        cursor = tuple_(*_read_cursor(after))
-        query = query.where(tuple_(*place) < cursor if is_descending else tuple_(*place) > cursor)
-    ordered = [column.desc() if is_descending else column.asc() for column in place]
+    if (cursor := before or after) is not None:
+        told = tuple_(*_read_cursor(cursor))
+        query = query.where(place < told if is_descending else place > told)
+    elif at is not None and (told_at := _place_of(session, scope, at)) is not None:
+        query = query.where(place <= tuple_(*told_at) if is_descending else place >= tuple_(*told_at))
+    columns = (Prediction.confidence_1, Prediction.image_id)
+    ordered = [column.desc() if is_descending else column.asc() for column in columns]
     rows = [Result(*row) for row in session.execute(query.order_by(*ordered).limit(limit + 1))]
-    more = len(rows) > limit
-    shown = rows[:limit]
-    return ResultPage(shown, f"{shown[-1].confidence!r}:{shown[-1].image_id}" if more else None)
+    goes_on, shown = len(rows) > limit, rows[:limit]
+    shown = shown[::-1] if is_upwards else shown
+    has_older = bool(shown) and (goes_on or is_upwards)
+    has_newer = bool(shown) and (goes_on if is_upwards else bool(before or at))
+    return ResultPage(shown, _cursor(shown[-1]) if has_older else None, _cursor(shown[0]) if has_newer else None)
+
+
+def _cursor(result: Result) -> str:
+    return f"{result.confidence!r}:{result.image_id}"
+
+
+def _place_of(session: Session, scope: JobScope, image_id: int) -> tuple[float, int] | None:
+    query = select(Prediction.confidence_1).where(Prediction.job_id == scope.job_id, Prediction.image_id == image_id)
+    confidence = session.scalar(query)
+    return None if confidence is None else (confidence, image_id)
 
 
 def _rows() -> Select[int, str, str, str | None, int, int, str, int, float, int | None, float | None, float]:

@@ -13,7 +13,7 @@ from app.core.errors import InvalidInput
 from app.library.selection import Selection as Chosen
 
 MAX_ID = 2**63 - 1
-MAX_ACCEPTED = 1000
+MAX_ACCEPTED = 10_000
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]

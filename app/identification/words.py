@@ -17,6 +17,7 @@ STATE_WORDS: Final = {
     "labelled": "labelled",
     "any": "any",
 }
+_PLACES: Final = ("before", "after")
 _RANGES: Final = {
     "low": ("Confidence from", "{:.0%}"),
     "high": ("Confidence to", "{:.0%}"),
@@ -25,10 +26,10 @@ _RANGES: Final = {
 }
 
 
-def page_parameters(pairs: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], str | None]:
-    """A results page's query without the place in the list, and that place."""
-    after = [value for name, value in pairs if name == "after" and value]
-    return [pair for pair in pairs if pair[0] != "after"], after[0] if after else None
+def page_parameters(pairs: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """A results page's query without the place in the list, and that place (`before` or `after`)."""
+    place = {name: value for name, value in pairs if name in _PLACES and value}
+    return [pair for pair in pairs if pair[0] not in _PLACES], place
 
 
 def chips(wanted: ResultFilter, scope: JobScope, path: str) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.database import Json, read, write
 from app.embeddings.work import ROWS_PER_SHARD
-from app.identification.queries import candidate_counts
+from app.identification.candidates import find_candidates
 from app.identification.schemas import Selection
 from app.identification.selection import PAGE, forget_ids, selected_ids, selection_size
 from app.identification.standing import standing_job
@@ -81,7 +81,7 @@ def identify(context: RunContext, *, ids_per_chunk: int = IDS_PER_CHUNK, rows_pe
         "embedded": scored.embedded,
         "unreadable": len(scored.unreadable),
         "images_per_second": round(scored.images / seconds, 1) if seconds > 0 else None,
-        "candidates": _candidates(job),
+        "candidates": _candidates(context, job) if scored.is_complete else {},
     }
     with write() as session:
         finish_job(session, job.id, images=result["images"])
@@ -115,11 +115,10 @@ def _open(session: Session, context: RunContext) -> _Job | None:
     return _Job(job_id, version_id)
 
 
-def _candidates(job: _Job) -> dict[str, int]:
-    """Images found for each class below the cutoff, by class name: what a throw-away run is made for."""
-    with read() as session:
-        wanted = {
-            entry.class_id: entry.name for entry in version_classes(session, job.version_id) if entry.below_cutoff
-        }
-        found = candidate_counts(session, job.id, list(wanted)) if wanted else {}
-    return {name: found.get(class_id, 0) for class_id, name in wanted.items()}
+def _candidates(context: RunContext, job: _Job) -> dict[str, int]:
+    """Images found for each class below the cutoff, by class name. A standing run looks for none: it never ends."""
+    if context.parameters.get("standing"):
+        return {}
+    return find_candidates(
+        job.id, job.version_id, tell=lambda done, total: context.progress(done, total, "Looking for candidates")
+    )

@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from app.core.database import read, write
+from app.identification.queries import results_page
+from app.identification.schemas import ResultFilter
+from app.identification.scope import job_scope
 from app.labelling.class_merge import merge_classes
 from app.labelling.models import LabelEvent
 from app.library.models import Image
@@ -228,6 +231,35 @@ def test_forbidden_fields_are_refused_alike_whatever_they_are(
     }
 
 
+@pytest.mark.parametrize("sort", ["confident", "doubtful"])
+def test_the_list_goes_on_both_ways_from_any_image(project: Project, scored: tuple[int, list[int]], sort: str):
+    job_id, ids = scored
+    wanted, order = ResultFilter.model_validate({"sort": sort}), ids if sort == "doubtful" else ids[::-1]
+    with read() as session:
+        scope = job_scope(session, job_id, project.id)
+        down = [results_page(session, scope, wanted, limit=5)]
+        while down[-1].older:
+            down.append(results_page(session, scope, wanted, before=down[-1].older, limit=5))
+        assert [[each.image_id for each in page.results] for page in down] == [order[:5], order[5:10], order[10:]]
+        from_eighth = results_page(session, scope, wanted, at=order[7], limit=5)
+        assert [each.image_id for each in from_eighth.results] == order[7:]
+        up = [results_page(session, scope, wanted, after=from_eighth.newer, limit=5)]
+        while up[-1].newer:
+            up.append(results_page(session, scope, wanted, after=up[-1].newer, limit=5))
+        assert [[each.image_id for each in page.results] for page in up] == [order[2:7], order[:2]]
+        assert (down[0].newer, down[-1].older, from_eighth.older) == (None, None, None)
+
+
+def test_the_grid_gets_further_results_as_a_fragment(
+    sign_in_as: SignInAs, project: Project, scored: tuple[int, list[int]]
+):
+    browser, (job_id, ids) = sign_in_as("viewer"), scored
+    answer = browser.get(f"/projects/{project.slug}/identify/{job_id}/cells?at={ids[3]}&low=0.5")
+    assert [int(found) for found in re.findall(r'data-id="(\d+)"', answer.text)] == [ids[3], ids[2]]
+    assert re.findall(r'data-(?:older|newer)="[^:]*:?(\d*)"', answer.text) == ["", str(ids[3])]
+    assert browser.get(f"/projects/{project.slug}/identify/{job_id}/cells?at=0").status_code == 422
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -242,8 +274,8 @@ def test_forbidden_fields_are_refused_alike_whatever_they_are(
         "state=quarantined",
         "sort=id;DROP TABLE image",
         "after=x",
-        "after=0.5:0.5",
-        "after=nan:1",
+        "before=0.5:0.5",
+        "before=nan:1",
         "after=0.5:99999999999999999999",
         "class_id=1&class_id=2",
     ],

@@ -98,6 +98,7 @@ GET /projects/{slug}/history
 GET /projects/{slug}/history/meanwhile
 GET /projects/{slug}/identify
 GET /projects/{slug}/identify/{job_id}
+GET /projects/{slug}/identify/{job_id}/cells
 GET /projects/{slug}/identify/{job_id}/progress
 GET /projects/{slug}/identify/{job_id}/classes
 GET /projects/{slug}/datasets
@@ -112,6 +113,8 @@ GET /projects/{slug}/runs/{run_id}
 GET /projects/{slug}/runs/{run_id}/status
 GET /projects/{slug}/runs/{run_id}/events
 GET /projects/{slug}/runs/{run_id}/training
+GET /projects/{slug}/training/compare
+GET /projects/{slug}/training/lineage
 GET /projects/{slug}/models
 GET /projects/{slug}/models/{number}
 GET /projects/{slug}/models/{number}/confusion
@@ -242,6 +245,8 @@ POST /projects/{slug}/identify/chosen
 POST /projects/{slug}/datasets
 GET /projects/{slug}/train
 POST /projects/{slug}/train
+GET /projects/{slug}/tensorboard
+GET /projects/{slug}/tensorboard/{path:path}
 POST /api/v1/projects/{slug}/runs
 POST /projects/{slug}/runs/{run_id}/cancel
 POST /projects/{slug}/runs/{run_id}/stop

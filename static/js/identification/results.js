@@ -2,13 +2,14 @@
 // Results of an identification: the classes beside the grid, and accepting what was predicted.
 import { getFragment, postJson } from "../core/fetch.js";
 import { gridOf } from "../core/grid.js";
+import { startReading } from "../core/grid_reading.js";
 import { bind } from "../core/keys.js";
 import { toast, toastError } from "../core/toast.js";
-import { takeVersions, versionsOf } from "../labelling/cells.js";
+import { takeVersionsIn, versionsIn } from "../labelling/cells.js";
 import { requestKey } from "../labelling/outbox.js";
 
 /** @typedef {import("../core/grid.js").ImageGrid} ImageGrid */
-/** @typedef {{changed: number, skipped: {image_id: number, why: string}[], versions: Record<string, number>, undo_url: string}} Accepted */
+/** @typedef {{changed: number, skipped: {image_id: number, why: string}[], skipped_count: number, versions: Record<string, number>, undo_url: string}} Accepted */
 
 function countClasses() {
   for (const part of document.querySelectorAll(".results-side[data-fragment]")) {
@@ -16,26 +17,22 @@ function countClasses() {
   }
 }
 
-/** @param {HTMLElement[]} cells */
-const idsOf = (cells) => cells.map((cell) => cell.dataset.id ?? "");
-
 /**
  * Labels the chosen images with what stands under them: one act, one undo.
  * @param {ImageGrid} grid
  */
 function accept(grid) {
-  const cells = grid.cellsOf(grid.selected);
-  if (!cells.length) return toast("Choose images first: a press, Space, or Ctrl+A for all.");
-  const key = requestKey();
-  grid.mark(idsOf(cells), "busy");
+  const ids = grid.selected;
+  if (!ids.length) return toast("Choose images first: a press, Space, or Ctrl+A for all.");
+  const body = { image_ids: ids.map(Number), versions: versionsIn(grid.layout, ids), request_key: requestKey() };
   grid.clear();
   grid.current?.focus({ preventScroll: true });
   const send = async () => {
-    const body = { image_ids: idsOf(cells).map(Number), versions: versionsOf(cells), request_key: key };
+    grid.mark(ids, "busy");
     try {
-      settle(grid, cells, await postJson(`${location.pathname}/accept`, body));
+      settle(grid, ids, await postJson(`${location.pathname}/accept`, body));
     } catch (error) {
-      grid.mark(idsOf(cells), "failed");
+      grid.mark(ids, "failed");
       toastError(error, send);
     }
   };
@@ -44,43 +41,43 @@ function accept(grid) {
 
 /**
  * @param {ImageGrid} grid
- * @param {HTMLElement[]} cells
+ * @param {string[]} ids
  * @param {Accepted} answer
  */
-function settle(grid, cells, answer) {
+function settle(grid, ids, answer) {
   const skipped = new Set(answer.skipped.map((one) => String(one.image_id)));
-  const done = cells.filter((cell) => !skipped.has(cell.dataset.id ?? ""));
-  takeVersions(done, answer.versions);
+  const done = ids.filter((id) => !skipped.has(id));
+  takeVersionsIn(grid.layout, done, answer.versions);
   grid.mark([...skipped], "failed");
-  grid.mark(idsOf(done), "gone");
+  grid.mark(done, "gone");
   countClasses();
   const count = answer.changed === 1 ? "1 image" : `${answer.changed.toLocaleString("en")} images`;
-  const rest = skipped.size ? ` ${skipped.size} left as they were: ${answer.skipped[0].why}.` : "";
+  const rest = answer.skipped_count ? ` ${answer.skipped_count} left as they were: ${answer.skipped[0].why}.` : "";
   toast(`${count} labelled as predicted.${rest}`, {
-    kind: skipped.size ? "warn" : "info",
+    kind: answer.skipped_count ? "warn" : "info",
     undo: answer.changed ? () => undo(grid, done, answer.undo_url) : undefined,
   });
 }
 
 /**
  * @param {ImageGrid} grid
- * @param {HTMLElement[]} cells
+ * @param {string[]} ids
  * @param {string} url
  */
-async function undo(grid, cells, url) {
+async function undo(grid, ids, url) {
   const answer = await postJson(`${url}?request_key=${requestKey()}`, {});
   const kept = new Set(answer.skipped.map((/** @type {any} */ one) => String(one.image_id)));
-  const back = cells.filter((cell) => !kept.has(cell.dataset.id ?? ""));
-  takeVersions(back, answer.versions);
-  grid.mark(idsOf(back), "");
-  if (kept.size) toast(`${kept.size} were changed since and stay as they are.`, { kind: "warn" });
+  const back = ids.filter((id) => !kept.has(id));
+  takeVersionsIn(grid.layout, back, answer.versions);
+  grid.mark(back, "");
+  if (answer.skipped_count) toast(`${answer.skipped_count} were changed since and stay as they are.`, { kind: "warn" });
   countClasses();
 }
 
 /** @param {ImageGrid} grid */
 function start(grid) {
   const button = document.getElementById("accept");
-  grid.root.addEventListener("selectionchange", () => button?.toggleAttribute("disabled", !grid.selected.length));
+  grid.root.addEventListener("selectionchange", () => button?.toggleAttribute("disabled", !grid.count));
   grid.root.addEventListener("acted", countClasses);
   button?.addEventListener("click", () => accept(grid));
   bind("a", "Accept what was predicted", () => accept(grid), { group: "Chosen images" });
@@ -96,4 +93,9 @@ function start(grid) {
 
 countClasses();
 const root = document.getElementById("results");
-if (root?.matches("[data-grid]")) start(gridOf(root));
+if (root) {
+  if (root.matches("[data-grid]")) start(gridOf(root));
+  else startReading(root);
+  // Page links are for browsers without scripts.
+  for (const pager of document.querySelectorAll(".pager")) pager.remove();
+}

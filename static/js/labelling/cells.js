@@ -50,19 +50,11 @@ export function turn(cell) {
 const MOST_TOLD = 200;
 
 /**
- * @param {HTMLElement[]} cells
- * @returns {Record<string, number>} the label versions that a decision about these cells rests on
- */
-export function versionsOf(cells) {
-  return Object.fromEntries(cells.filter((cell) => cell.dataset.version).map((cell) => [cell.dataset.id, Number(cell.dataset.version)]));
-}
-
-/**
  * The label versions after an act; beyond those that the server tells, the next act goes unchecked.
  * @param {HTMLElement[]} cells
  * @param {Record<string, number>} versions
  */
-export function takeVersions(cells, versions, isCut = Object.keys(versions).length >= MOST_TOLD) {
+function takeVersions(cells, versions, isCut = Object.keys(versions).length >= MOST_TOLD) {
   for (const cell of cells) {
     const told = versions[cell.dataset.id ?? ""];
     if (told !== undefined) cell.dataset.version = String(told);
