@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from worker.learning.artifacts import file_digest, read_trunk_card
-from worker.learning.backend import keras
+from worker.learning.backend import keras, tf
 from worker.learning.callbacks.best_weights import BestWeights
 from worker.learning.callbacks.checkpoint import Checkpoint
 from worker.learning.callbacks.finite_loss import FiniteLoss
@@ -195,6 +195,10 @@ def _train(
                 shuffle=False,  # the stream has its own order
                 verbose=0,
             )
+        except tf.errors.OpError as error:
+            if samples.calls.error is not None:  # what reading an image raised; TensorFlow knows its text alone
+                raise samples.calls.error from error
+            raise
         finally:
             samples.calls.wait_until_idle()
     for variable, value in zip(network.weights, state.best_weights, strict=True):

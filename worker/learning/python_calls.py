@@ -21,6 +21,7 @@ class PythonCalls:
         self._lock = threading.Lock()
         self._running = 0
         self._last_at = float("-inf")
+        self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
         with self._lock:
@@ -33,6 +34,12 @@ class PythonCalls:
         with self._lock:
             self._running -= 1
             self._last_at = time.monotonic()
+            self._error = self._error or error
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the first call that failed raised; TensorFlow itself hands on no more than its text."""
+        return self._error
 
     def wait_until_idle(self) -> bool:
         """Waits until no call has run for a moment, 10 s at most; whether it came to that."""
