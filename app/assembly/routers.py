@@ -45,6 +45,7 @@ from app.runs import pages as runs
 from app.serving import api as serving_api
 from app.serving import pages as serving
 from app.training import api as training_api
+from app.training import comparison_pages, lineage_pages, tensorboard_pages
 from app.training import pages as training
 from app.web import health, languages, openapi
 
@@ -80,6 +81,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     datasets.router,
     benchmarks.router,
     training.router,
+    comparison_pages.router,
+    lineage_pages.router,
+    tensorboard_pages.router,
     training_api.router,
     runs.router,
     runs_api.router,

@@ -27,7 +27,9 @@ _HSTS = "max-age=31536000"
 class SecurityHeaders:
     """ASGI middleware: adds the headers, and says how to cache where a route does not.
 
-    Pages are never kept; static files are kept and asked after (`no-cache` with their ETag), so that an update shows.
+    A route may put a policy of its own into the request's state (`content_policy`): TensorBoard alone does, since its
+    page brings inline styles (tested). Pages are never kept; static files are kept and asked after (`no-cache` with
+    their ETag), so that an update shows.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,7 +43,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add(MutableHeaders(scope=message), is_static=scope["path"].startswith("/static/"))
+                headers = MutableHeaders(scope=message)
+                _add(headers, is_static=scope["path"].startswith("/static/"))
+                if policy := scope.get("state", {}).get("content_policy"):
+                    headers["Content-Security-Policy"] = policy
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

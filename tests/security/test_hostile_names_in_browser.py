@@ -34,6 +34,8 @@ NO_PAGES = (
     "/more",
     "/file",
     "/openapi.json",
+    "/tensorboard",  # leads to a page of its own making, under a policy of its own
+    "/tensorboard/{path:path}",
 )
 IN_PLACE = """() => [
   ...document.querySelectorAll('img[src="x"], script:not([src]), [onerror], [onload], [onclick], iframe, object'),

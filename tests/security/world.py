@@ -66,6 +66,15 @@ def plainly(kind: str) -> str:
     return f"the {kind}"
 
 
+class AnyPath(str):
+    """What stands for a parameter that takes a whole path."""
+
+    __slots__ = ()
+
+    def __format__(self, _: str) -> str:
+        return str(self)
+
+
 @dataclass(frozen=True)
 class World:
     """A project and the ids in it. `ids` has a value for every parameter that a path may have."""
@@ -114,6 +123,7 @@ def build(name: str, *, named: Named = plainly, first_photo: int = 0, versions: 
         session.get_one(Deployment, deployment_id).reason = named("why")
     ids |= {"deployment_id": deployment_id, "number": candidate.number, "version_id": candidate.id}
     ids |= {"upload_id": open_upload(project.id), "token": "no-such-link", "table": "classes"}
+    ids["path"] = AnyPath("data/runs")
     ids |= _waiting_imports(project.id, ids["upload_id"], named) | _exchanged(project.id, owner.id, named)
     return World(project.id, project.slug, images, version.class_ids, version, candidate, ids)
 
