@@ -71,7 +71,7 @@ def results_page(request: Request, access: Viewer, job_id: JobId) -> Response:
     wanted = ResultFilter.from_query(pairs)
     with read() as session:
         scope = job_scope(session, job_id, access.project.id)
-        found = queries.results_page(session, scope, wanted, **place)
+        found = queries.results_page(session, scope, wanted, before=place.get("before"), after=place.get("after"))
         count = queries.count_results(session, scope, wanted)
         run = queries.job_run(session, scope)
     path = f"/projects/{access.project.slug}/identify/{job_id}"
@@ -98,7 +98,9 @@ def cells(
     wanted = ResultFilter.from_query(pairs)
     with read() as session:
         scope = job_scope(session, job_id, access.project.id)
-        found = queries.results_page(session, scope, wanted, **place, at=at, limit=_FURTHER)
+        found = queries.results_page(
+            session, scope, wanted, before=place.get("before"), after=place.get("after"), at=at, limit=_FURTHER
+        )
     return render(request, "identification/_cells.html", scope=scope, found=found)
 
 

@@ -256,7 +256,7 @@ def test_the_grid_gets_further_results_as_a_fragment(
     browser, (job_id, ids) = sign_in_as("viewer"), scored
     answer = browser.get(f"/projects/{project.slug}/identify/{job_id}/cells?at={ids[3]}&low=0.5")
     assert [int(found) for found in re.findall(r'data-id="(\d+)"', answer.text)] == [ids[3], ids[2]]
-    assert re.findall(r'data-(?:older|newer)="[^:]*:?(\d*)"', answer.text) == ["", str(ids[3])]
+    assert re.findall(r'data-(?:older|newer)="[^":]*:?(\d*)"', answer.text) == ["", str(ids[3])]
     assert browser.get(f"/projects/{project.slug}/identify/{job_id}/cells?at=0").status_code == 422
 
 
