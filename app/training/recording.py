@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.core.database import Json, insert_into, write
@@ -15,10 +15,11 @@ from app.registry.queries import get_version, version_classes
 from app.registry.schemas import ClassEntry, VersionRef
 from app.registry.service import register_version
 from app.runs.models import Run
-from app.training.models import Epoch, TrainingRun
-from app.training.schemas import EpochFigures, MadeArtifacts, TrainingJob
+from app.training.models import Epoch, EpochDetail, RunLogLine, TrainingRun
+from app.training.schemas import EpochDetails, EpochFigures, LogLine, MadeArtifacts, TrainingJob
 
 OUTPUT_LAYER = "scores"
+MOST_LOG_LINES = 500
 
 
 def load_job(session: Session, run_id: int) -> TrainingJob:
@@ -70,6 +71,39 @@ def record_epochs(run_id: int, epochs: Sequence[EpochFigures]) -> None:
     if epochs:
         with write() as session:
             _upsert(session, run_id, epochs)
+
+
+def record_detail(run_id: int, details: Sequence[EpochDetails]) -> None:
+    """Writes what epochs know by class and image, the newest last, and drops what is neither the last nor the best."""
+    if not details:
+        return
+    kept = {details[-1].number, *[each.number for each in details if each.is_best][-1:]}
+    rows = [
+        {"run_id": run_id, "number": each.number, "per_class": each.per_class, "mistakes": each.mistakes}
+        for each in details
+        if each.number in kept
+    ]
+    with write() as session:
+        best = session.scalar(select(func.max(Epoch.number)).where(Epoch.run_id == run_id, Epoch.is_best))
+        superseded = (EpochDetail.run_id == run_id, EpochDetail.number.not_in({*kept, best or 0} - {0}))
+        session.execute(delete(EpochDetail).where(*superseded))
+        session.execute(delete(EpochDetail).where(EpochDetail.run_id == run_id, EpochDetail.number.in_(kept)))
+        session.execute(insert(EpochDetail), rows)
+
+
+def write_log(run_id: int, lines: Sequence[LogLine]) -> None:
+    """Appends to a run's log and drops its oldest lines beyond MOST_LOG_LINES."""
+    if not lines:
+        return
+    with write() as session:
+        session.execute(
+            insert(RunLogLine),
+            [{"run_id": run_id, "at": line.at, "level": line.level, "text": line.text} for line in lines],
+        )
+        newest = select(RunLogLine.id).where(RunLogLine.run_id == run_id).order_by(RunLogLine.id.desc())
+        oldest_kept = session.scalar(newest.offset(MOST_LOG_LINES - 1).limit(1))
+        if oldest_kept is not None:
+            session.execute(delete(RunLogLine).where(RunLogLine.run_id == run_id, RunLogLine.id < oldest_kept))
 
 
 def _upsert(session: Session, run_id: int, epochs: Sequence[EpochFigures]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -47,6 +48,8 @@ class TrainingChoices(GivenSettings):
     upper: int | None = Field(None, ge=1)
     include_small: bool = False
     view_id: int | None = Field(None, ge=1, le=2**62)
+    snapshot_id: int | None = Field(None, ge=1, le=2**62)
+    """A snapshot that was frozen before, in place of one of today: its cutoffs count, and none may be given."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
     then_identify: bool = False
     again: bool = False
@@ -55,6 +58,9 @@ class TrainingChoices(GivenSettings):
     def _every_setting_has_a_use(self) -> Self:
         if idle := settings_without_use(self.start, self):
             raise ValueError(f"A start of {self.start} has no use for {', '.join(idle)}: leave it out")
+        given = [name for name in ("lower", "upper", "view_id") if getattr(self, name) is not None]
+        if self.snapshot_id is not None and given:
+            raise ValueError(f"A snapshot has its own images and cutoffs: leave out {', '.join(given)}")
         return self
 
     def settings(self) -> FitSettings:
@@ -127,6 +133,25 @@ class EpochFigures:
     def values(self) -> dict[str, Any]:
         """Columns of the epoch table."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDetails:
+    """What an epoch's validation says by class and image; `EpochDetail` says what the lists hold."""
+
+    number: int
+    is_best: bool
+    per_class: list[list[int]]
+    mistakes: list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One notable thing that a run did."""
+
+    at: datetime
+    text: str
+    level: Literal["info", "warning"] = "info"
 
 
 @dataclass(frozen=True, slots=True)

@@ -635,6 +635,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("run_id", "number", name=op.f("uq_epoch_run_id_number")),
     )
     op.create_table(
+        "epoch_detail",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("per_class", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("mistakes", sa.JSON(none_as_null=True), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_epoch_detail_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_epoch_detail")),
+    )
+    op.create_table(
         "import_batch",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -755,6 +764,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("recipe_run", schema=None) as batch_op:
         batch_op.create_index("ix_recipe_run_newest", ["recipe_id", "run_id"], unique=False)
+
+    op.create_table(
+        "run_log",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.CheckConstraint("level IN ('info','warning')", name=op.f("ck_run_log_level")),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_run_log_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_run_log")),
+    )
+    with op.batch_alter_table("run_log", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_run_log_run_id"), ["run_id"], unique=False)
 
     op.create_table(
         "run_transition",
@@ -2144,6 +2167,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_run_transition_run_id"))
 
     op.drop_table("run_transition")
+    with op.batch_alter_table("run_log", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_run_log_run_id"))
+
+    op.drop_table("run_log")
     with op.batch_alter_table("recipe_run", schema=None) as batch_op:
         batch_op.drop_index("ix_recipe_run_newest")
 
@@ -2165,6 +2192,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_import_batch_project_id"))
 
     op.drop_table("import_batch")
+    op.drop_table("epoch_detail")
     op.drop_table("epoch")
     with op.batch_alter_table("duplicate_proposal", schema=None) as batch_op:
         batch_op.drop_index(
