@@ -22,13 +22,26 @@ class _Frozen(BaseModel):
 class Augmentation(_Frozen):
     """Random changes to training images; zero (or false) switches one off."""
 
-    flip: bool = Field(default=True, description="Left-right, half of the time.")
-    rotate_degrees: float = Field(default=10.0, ge=0, le=45, description="Largest turn to either side.")
-    zoom: float = Field(default=0.1, ge=0, le=0.5, description="Largest share to come nearer or go further away.")
-    zoom_out: bool = Field(default=True, description="False lets zoom only come nearer: small subjects stay as large.")
-    brightness: float = Field(default=0.1, ge=0, le=0.5, description="Largest shift as a share of the full range.")
-    contrast: float = Field(default=0.1, ge=0, le=0.9, description="Largest change of the factor around 1.")
+    flip: bool = Field(title="Mirror left and right", default=True, description="Left-right, half of the time.")
+    rotate_degrees: float = Field(
+        title="Turn by at most, degrees", default=10.0, ge=0, le=45, description="Largest turn to either side."
+    )
+    zoom: float = Field(
+        title="Zoom", default=0.1, ge=0, le=0.5, description="Largest share to come nearer or go further away."
+    )
+    zoom_out: bool = Field(
+        title="Zoom out too",
+        default=True,
+        description="False lets zoom only come nearer: small subjects stay as large.",
+    )
+    brightness: float = Field(
+        title="Brightness", default=0.1, ge=0, le=0.5, description="Largest shift as a share of the full range."
+    )
+    contrast: float = Field(
+        title="Contrast", default=0.1, ge=0, le=0.9, description="Largest change of the factor around 1."
+    )
     no_flip: tuple[ClassId, ...] = Field(
+        title="Never mirrored",
         default=(),
         max_length=MOST_CLASSES_WITHOUT_FLIP,
         description="Classes that are never flipped, because a mirror image means something else (left and right"
@@ -47,52 +60,82 @@ NO_AUGMENTATION: Final = Augmentation(flip=False, rotate_degrees=0, zoom=0, brig
 class FitSettings(_Frozen):
     """How the loop trains: each value may be given, and has a default by start (`DEFAULT_SETTINGS`)."""
 
-    epochs: int = Field(ge=1, le=MOST_EPOCHS, description="The most epochs; early stopping usually ends sooner.")
+    epochs: int = Field(
+        title="Most epochs", ge=1, le=MOST_EPOCHS, description="The most epochs; early stopping usually ends sooner."
+    )
     patience: int = Field(
+        title="Epochs without gain",
         ge=1,
         le=MOST_EPOCHS,
         description="Epochs without a better loss before training stops; the learning rate is cut at half of it.",
     )
-    learning_rate: float = Field(ge=1e-8, le=1, description="The rate after the warm-up, of the head.")
-    batch_size: int = Field(ge=1, le=4096, description="Images in a step.")
-    dropout: float = Field(default=0.2, ge=0, le=0.9, description="Share of the embedding left out in each step.")
-    label_smoothing: float = Field(default=0.1, ge=0, le=0.5, description="Share of certainty taken from each label.")
-    weight_decay: float = Field(default=1e-4, ge=0, le=1, description="Decay of kernels (AdamW), not of biases.")
-    warmup_epochs: int = Field(default=0, ge=0, le=50, description="Epochs in which the learning rate rises from 0.")
+    learning_rate: float = Field(
+        title="Learning rate", ge=1e-8, le=1, description="The rate after the warm-up, of the head."
+    )
+    batch_size: int = Field(title="Batch size", ge=1, le=4096, description="Images in a step.")
+    dropout: float = Field(
+        title="Dropout", default=0.2, ge=0, le=0.9, description="Share of the embedding left out in each step."
+    )
+    label_smoothing: float = Field(
+        title="Label smoothing", default=0.1, ge=0, le=0.5, description="Share of certainty taken from each label."
+    )
+    weight_decay: float = Field(
+        title="Weight decay", default=1e-4, ge=0, le=1, description="Decay of kernels (AdamW), not of biases."
+    )
+    warmup_epochs: int = Field(
+        title="Warm-up epochs", default=0, ge=0, le=50, description="Epochs in which the learning rate rises from 0."
+    )
     discriminative_rate: float = Field(
+        title="Learning rate at the stem",
         default=1.0,
         gt=0,
         le=1,
         description="The learning rate at the stem as a share of the head's, geometric by depth between; 1: equal.",
     )
     unfreeze_epochs: int = Field(
+        title="Epochs of thawing",
         default=0,
         ge=0,
         le=1000,
         description="Epochs over which the trunk thaws from the top down, the head alone learning first; 0: at once.",
     )
     balance: Balance = Field(
+        title="Balance of classes",
         default="none",
         description="What evens out classes of unequal size: weights in the loss, or rare images seen more often.",
     )
-    mixup: float = Field(default=0.0, ge=0, le=2, description="Alpha of mixup: pairs of images blended; 0: off.")
-    cutmix: float = Field(default=0.0, ge=0, le=2, description="Alpha of cutmix: a part of another image; 0: off.")
+    mixup: float = Field(
+        title="Mixup", default=0.0, ge=0, le=2, description="Alpha of mixup: pairs of images blended; 0: off."
+    )
+    cutmix: float = Field(
+        title="Cutmix", default=0.0, ge=0, le=2, description="Alpha of cutmix: a part of another image; 0: off."
+    )
     ema: float = Field(
+        title="Moving average of weights",
         default=0.0,
         ge=0,
         le=0.9999,
         description="Memory of the moving average of the weights, which is then what is validated and kept; 0: off.",
     )
-    accumulate: int = Field(default=1, ge=1, le=64, description="Batches whose gradients make one step together.")
+    accumulate: int = Field(
+        title="Batches in a step", default=1, ge=1, le=64, description="Batches whose gradients make one step together."
+    )
     precision: Precision = Field(
+        title="Precision",
         default="float32",
         description="mixed: computes in bfloat16 on a CPU and float16 on a GPU; weights and scores stay float32.",
     )
     keep_output: bool = Field(
-        default=False, description="Warm start: the output weights of classes that stay are kept, not drawn anew."
+        title="Keep output weights",
+        default=False,
+        description="Warm start: the output weights of classes that stay are kept, not drawn anew.",
     )
     views: int = Field(
-        default=0, ge=0, le=8, description="Head only: augmented views of each training image, embedded once; 0: off."
+        title="Augmented views",
+        default=0,
+        ge=0,
+        le=8,
+        description="Head only: augmented views of each training image, embedded once; 0: off.",
     )
     augmentation: Augmentation = Augmentation()
 
@@ -104,7 +147,7 @@ DEFAULT_SETTINGS: Final[dict[Start, FitSettings]] = {
     "head_only": FitSettings(epochs=200, patience=10, learning_rate=2e-3, batch_size=128, augmentation=NO_AUGMENTATION),
 }
 
-_WITHOUT_USE: Final[dict[Start, tuple[str, ...]]] = {
+WITHOUT_USE: Final[dict[Start, tuple[str, ...]]] = {
     "random": ("unfreeze_epochs", "keep_output", "views"),
     "pretrained": ("keep_output", "views"),
     "warm": ("views",),
@@ -116,13 +159,17 @@ _WITHOUT_USE: Final[dict[Start, tuple[str, ...]]] = {
 def settings_without_use(start: Start, given: FitSettings | GivenSettings) -> list[str]:
     """Names of settings that are switched on although `start` has no use for them."""
     off = {name: field.default for name, field in FitSettings.model_fields.items()}
-    return [name for name in _WITHOUT_USE[start] if getattr(given, name) not in (None, off[name])]
+    return [name for name in WITHOUT_USE[start] if getattr(given, name) not in (None, off[name])]
 
 
 def _all_optional(model: type[BaseModel]) -> dict[str, Any]:
     """The fields of `model` with the same ranges, each of which may be left out (None)."""
     return {
-        name: (Annotated[field.annotation, Field(description=field.description), *field.metadata] | None, None)
+        name: (
+            Annotated[field.annotation, Field(title=field.title, description=field.description), *field.metadata]
+            | None,
+            None,
+        )
         for name, field in model.model_fields.items()
     }
 
