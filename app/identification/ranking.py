@@ -22,7 +22,7 @@ Ids = NDArray[np.int64]
 
 MOST_DIMENSIONS: Final = 256
 NEIGHBOURS: Final = 3
-SHRINKAGE: Final = 0.1
+SHRINKAGE: Final = 1.0
 OTHERS_WEIGHT: Final = 0.5
 NEIGHBOURS_WEIGHT: Final = 2.0
 COMPARED_WITH: Final = 2048
@@ -40,16 +40,16 @@ class Space:
         """From a sample float32 (N, E) of the library, N at least 1."""
         mean = rows.mean(axis=0)
         centred = rows - mean
-        variances, directions = map(_float32, np.linalg.eigh(centred.T @ centred / np.float32(len(rows))))
+        spread, axes = np.linalg.eigh(centred.T @ centred / np.float32(len(rows)))
         kept = min(MOST_DIMENSIONS, max(1, len(rows) - 1), rows.shape[1])
-        variances, directions = np.maximum(variances[::-1][:kept], 0.0), directions[:, ::-1][:, :kept]
+        variances, directions = np.maximum(spread[::-1][:kept], 0.0), axes[:, ::-1][:, :kept]
         level = max(float(variances.mean()), 1e-12)
-        projection = directions / np.sqrt(variances / level + SHRINKAGE)
-        return cls(mean, np.ascontiguousarray(projection, dtype=np.float32))
+        scale = np.sqrt(variances / level + SHRINKAGE)
+        return cls(mean, np.ascontiguousarray(directions / scale, dtype=np.float32))
 
     def place(self, rows: Rows) -> Rows:
         """Unit vectors float32 (N, D) of embeddings (N, E)."""
-        return unit_rows((rows - self.mean) @ self.projection)
+        return unit_rows(np.asarray((rows - self.mean) @ self.projection, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,8 +129,8 @@ def _nearest_mean(placed: Rows, known: Rows) -> Rows:
         return np.zeros(len(placed), dtype=np.float32)
     cosines = placed @ known.T
     count = min(NEIGHBOURS, len(known))
-    best: Rows = np.partition(cosines, -count, axis=1)[:, -count:]
-    return best.mean(axis=1)
+    best: Rows = np.partition(cosines, -count, axis=1)[:, -count:].mean(axis=1)
+    return best
 
 
 def _log(confidences: Rows) -> Rows:
