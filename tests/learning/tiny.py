@@ -50,5 +50,5 @@ def samples(folder: Path, *, validation: int = 4) -> ImageSamples:
 def settings(start: Start = "random", **changes: Any) -> FitConfig:
     """Few epochs of the compact network."""
     given = {"input_size": SIZE, "epochs": 3, "patience": 3, "batch_size": 12, "learning_rate": 1e-3, "seed": 7}
-    trunk = changes.get("trunk", "compact_cnn")
+    trunk = changes.pop("trunk", "compact_cnn")
     return default_config(trunk, start, **{**given, **changes})

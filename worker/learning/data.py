@@ -5,6 +5,7 @@ restart sees what it would have seen.
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +15,22 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from worker.learning.augment import DRAW_COUNT, augment, draw
+from worker.learning.augment import DRAW_COUNT, NOT_FLIPPED, augment, draw
 from worker.learning.backend import tf
 from worker.learning.config import FitConfig
+from worker.learning.epochs import Indices, epochs, in_order
 from worker.learning.errors import ManifestInvalid
+from worker.learning.mixing import MIX_COUNT, draw_mixes, mix
 from worker.learning.python_calls import PythonCalls
 from worker.learning.shards import ReadPixels, ShardSet, pack_shards
 
 Split = Literal["train", "validation", "test"]
-Indices = npt.NDArray[np.int64]
 FEWEST_CLASSES: Final = 2
 _BLOCK: Final = 65_536
 _MATRIX: Final = 2
+_AT_ONCE: Final = min(16, max(2, os.cpu_count() or 2))
+"""Batches prepared at a time: on a CPU the steps wait for nobody, and a GPU must not wait for one."""
+_AHEAD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +56,39 @@ class ImageSamples:
     calls: PythonCalls = field(default_factory=PythonCalls)
 
     def batches(self, config: FitConfig, *, class_count: int, first_epoch: int) -> Any:
-        """float32 (B, S, S, 3) in 0..255, augmented, and float32 (B, C)."""
+        """float32 (B, S, S, 3) in 0..255, augmented, and float32 (B, C); mixed where the settings say so."""
+        ids = np.asarray(self.shards.image_ids, np.int64)
+        changes, mixes = config.augmentation, {"mixup": config.mixup, "cutmix": config.cutmix}
+        is_mixed = any(mixes.values())
 
-        def load(epoch: Any, rows: Any) -> Any:
+        def load(epoch: Any, step: Any, rows: Any, times: Any) -> Any:
             with self.calls:
+                classes = self.class_indices[rows]
                 draws = np.zeros((len(rows), DRAW_COUNT), np.float32)
-                if config.augmentation.is_active:
-                    ids = [self.shards.image_ids[row] for row in rows]
-                    draws = draw(ids, seed=config.seed, epoch=int(epoch))
-                return self.shards.read(rows), draws, self.class_indices[rows]
+                if changes.is_active:
+                    draws = draw(ids[rows], seed=config.seed, epoch=int(epoch), times=times)
+                    draws[np.isin(classes, changes.no_flip), 0] = NOT_FLIPPED
+                drawn = draw_mixes(len(rows), **mixes, seed=config.seed, epoch=int(epoch), step=int(step))
+                return self.shards.read(rows), draws, drawn, classes
 
-        def prepare(epoch: Any, rows: Any) -> Any:
-            pixels, draws, classes = tf.numpy_function(
-                load, [epoch, rows], [tf.uint8, tf.float32, tf.int64], stateful=False
-            )
-            images = self._shaped(pixels)
-            if config.augmentation.is_active:
-                images = augment(images, tf.ensure_shape(draws, (None, DRAW_COUNT)), config.augmentation)
-            return images, tf.one_hot(tf.ensure_shape(classes, (None,)), class_count)
+        def prepare(*place: Any) -> Any:
+            kinds = [tf.uint8, tf.float32, tf.float32, tf.int64]
+            pixels, draws, drawn, classes = tf.numpy_function(load, place, kinds, stateful=False)
+            images, targets = self._shaped(pixels), _one_hot(classes, class_count)
+            if changes.is_active:
+                images = augment(images, tf.ensure_shape(draws, (None, DRAW_COUNT)), changes)
+            if is_mixed:
+                images, targets = mix(images, targets, tf.ensure_shape(drawn, (None, MIX_COUNT)))
+            return images, targets
 
-        return _epochs(self.train_rows, config, first_epoch).map(prepare, num_parallel_calls=2).prefetch(2)
+        places = epochs(
+            self.train_rows,
+            self.class_indices[self.train_rows],
+            config,
+            first_epoch=first_epoch,
+            calls=self.calls,
+        )
+        return places.map(prepare, num_parallel_calls=_AT_ONCE).prefetch(_AHEAD)
 
     def validation_batches(self, config: FitConfig, *, class_count: int) -> Any | None:
         """As `batches`, in order and unchanged."""
@@ -83,9 +101,9 @@ class ImageSamples:
 
         def prepare(rows: Any) -> Any:
             pixels, classes = tf.numpy_function(load, [rows], [tf.uint8, tf.int64], stateful=False)
-            return self._shaped(pixels), tf.one_hot(tf.ensure_shape(classes, (None,)), class_count)
+            return self._shaped(pixels), _one_hot(classes, class_count)
 
-        return _in_order(self.validation_rows, config).map(prepare).prefetch(1)
+        return in_order(self.validation_rows, config).map(prepare, num_parallel_calls=_AT_ONCE).prefetch(_AHEAD)
 
     def _shaped(self, pixels: Any) -> Any:
         size = self.shards.input_size
@@ -101,19 +119,45 @@ class EmbeddingSamples:
     class_indices: Indices
     train_rows: Indices
     validation_rows: Indices
+    views: npt.NDArray[np.float16] | None = None
+    """(V, N, E): each row's augmented views, of which an epoch sees one or the image itself; a memory map will do."""
     calls: PythonCalls = field(default_factory=PythonCalls)
 
     def batches(self, config: FitConfig, *, class_count: int, first_epoch: int) -> Any:
         """float32 (B, E) and float32 (B, C)."""
-        prepare = self._prepare(class_count)
-        epochs = _epochs(self.train_rows, config, first_epoch)
-        return epochs.map(lambda _epoch, rows: prepare(rows), num_parallel_calls=2).prefetch(4)
+        places = epochs(
+            self.train_rows,
+            self.class_indices[self.train_rows],
+            config,
+            first_epoch=first_epoch,
+            calls=self.calls,
+        )
+
+        def load(epoch: Any, rows: Any, times: Any) -> Any:
+            with self.calls:
+                return self._seen(rows, seed=config.seed, epoch=int(epoch), times=times), self.class_indices[rows]
+
+        def prepare(epoch: Any, _step: Any, rows: Any, times: Any) -> Any:
+            kinds = [tf.float32, tf.int64]
+            vectors, classes = tf.numpy_function(load, [epoch, rows, times], kinds, stateful=False)
+            return self._shaped(vectors), _one_hot(classes, class_count)
+
+        return places.map(prepare, num_parallel_calls=_AT_ONCE).prefetch(_AHEAD)
 
     def validation_batches(self, config: FitConfig, *, class_count: int) -> Any | None:
-        """As `batches`, in order."""
+        """As `batches`, in order, without views."""
         if not len(self.validation_rows):
             return None
-        return _in_order(self.validation_rows, config).map(self._prepare(class_count)).prefetch(4)
+
+        def load(rows: Any) -> Any:
+            with self.calls:
+                return self.embeddings[rows].astype(np.float32), self.class_indices[rows]
+
+        def prepare(rows: Any) -> Any:
+            vectors, classes = tf.numpy_function(load, [rows], [tf.float32, tf.int64], stateful=False)
+            return self._shaped(vectors), _one_hot(classes, class_count)
+
+        return in_order(self.validation_rows, config).map(prepare).prefetch(_AHEAD)
 
     def digest(self) -> str:
         """SHA-256 of the embeddings, in hex."""
@@ -122,17 +166,17 @@ class EmbeddingSamples:
             digest.update(self.embeddings[start : start + _BLOCK].tobytes())
         return digest.hexdigest()
 
-    def _prepare(self, class_count: int) -> Callable[[Any], Any]:
-        def load(rows: Any) -> Any:
-            with self.calls:
-                return self.embeddings[rows].astype(np.float32), self.class_indices[rows]
+    def _seen(self, rows: Indices, *, seed: int, epoch: int, times: Indices) -> npt.NDArray[np.float32]:
+        """What this epoch sees of each row: the image itself or, as likely, one of its views."""
+        vectors = self.embeddings[rows].astype(np.float32)
+        if self.views is not None:
+            chosen = (draw(rows, seed=seed, epoch=epoch, times=times)[:, 0] * (len(self.views) + 1)).astype(np.int64)
+            is_view = chosen > 0
+            vectors[is_view] = self.views[chosen[is_view] - 1, rows[is_view]]
+        return vectors
 
-        def prepare(rows: Any) -> Any:
-            vectors, classes = tf.numpy_function(load, [rows], [tf.float32, tf.int64], stateful=False)
-            vectors = tf.ensure_shape(vectors, (None, self.embeddings.shape[1]))
-            return vectors, tf.one_hot(tf.ensure_shape(classes, (None,)), class_count)
-
-        return prepare
+    def _shaped(self, vectors: Any) -> Any:
+        return tf.ensure_shape(vectors, (None, self.embeddings.shape[1]))
 
 
 Samples = ImageSamples | EmbeddingSamples
@@ -214,26 +258,5 @@ def steps_per_epoch(samples: Samples, config: FitConfig) -> int:
     return max(1, len(samples.train_rows) // config.batch_size)
 
 
-def _epochs(rows: Indices, config: FitConfig, first_epoch: int) -> Any:
-    """Batches of (epoch, rows), each epoch in its own order, without a partial batch (it would upset the norms)."""
-    batch = min(config.batch_size, len(rows))
-
-    def one_epoch(epoch: Any) -> Any:
-        seed = tf.stack([tf.constant(config.seed, tf.int64), epoch])
-        order = tf.random.experimental.stateless_shuffle(tf.constant(rows), seed=seed)
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch, drop_remainder=True)
-        return batches.map(lambda chosen: (epoch, chosen))
-
-    epochs = tf.data.Dataset.range(first_epoch, config.epochs)
-    return epochs.flat_map(one_epoch).with_options(_options())
-
-
-def _in_order(rows: Indices, config: FitConfig) -> Any:
-    batches = tf.data.Dataset.from_tensor_slices(rows).batch(max(32, config.batch_size))
-    return batches.with_options(_options())
-
-
-def _options() -> Any:
-    options = tf.data.Options()
-    options.deterministic = True
-    return options
+def _one_hot(classes: Any, class_count: int) -> Any:
+    return tf.one_hot(tf.ensure_shape(classes, (None,)), class_count)
