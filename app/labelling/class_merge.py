@@ -47,9 +47,10 @@ def merge_classes(
     }
     events.append_where(session, action, how="bulk", targets=targets, where=carries_it)
     result = close(session, action, [])
-    end_class(session, source, merged_into_id=target.id)
+    end_class(session, source, merged_into_id=target.id, action_id=action.id)
     session.execute(update(LabelClass).where(LabelClass.merged_into_id == source.id).values(merged_into_id=target.id))
-    session.execute(update(ClassAlias).where(ClassAlias.class_id == source.id).values(class_id=target.id))
+    theirs = update(ClassAlias).where(ClassAlias.class_id == source.id)
+    session.execute(theirs.values(class_id=target.id, came_from_id=source.id))
     session.flush()
     return result
 

@@ -57,7 +57,8 @@ def split_by_sub_class(
     made = {}
     for sub_id, name in names.items():
         sub_class_of(session, class_id=class_id, sub_class_id=sub_id)
-        made[sub_id] = create_class(session, project_id=project_id, name=name, user_id=user_id).id
+        new = create_class(session, project_id=project_id, name=name, user_id=user_id)
+        new.made_by_action_id, made[sub_id] = action.id, new.id
     moves = Image.class_id == class_id, Image.sub_class_id.in_(list(made))
     targets = {
         "class_id": case(*((Image.sub_class_id == old, new) for old, new in made.items()), else_=Image.class_id),
@@ -89,6 +90,8 @@ def split_off(
         expected_versions=versions,
         request_key=request_key,
     )
+    made.made_by_action_id = result.action_id
+    session.flush()
     return made, result
 
 
@@ -131,7 +134,7 @@ def delete_class(
         "sub_class_id": events.constant("sub_class_id", None),
     }
     result = _move(session, action, targets, and_(Image.project_id == project_id, Image.class_id == class_id))
-    end_class(session, found)
+    end_class(session, found, action_id=result.action_id)
     return result
 
 

@@ -18,7 +18,7 @@ from app.labelling.class_names import (
     set_aliases,
     sub_class_named,
 )
-from app.labelling.models import LabelAction, LabelClass, SubClass, folded
+from app.labelling.models import ClassAlias, LabelAction, LabelClass, SubClass, folded
 from app.library.models import ImageCount
 from app.projects.models import Project
 
@@ -234,14 +234,36 @@ def _bring_back(session: Session, found: LabelClass) -> None:
     session.flush()
 
 
-def end_class(session: Session, ended: LabelClass, *, merged_into_id: int | None = None) -> None:
-    """Put a class out of use: it trains as nothing else, nothing trains as it, and its key is free again."""
+def end_class(
+    session: Session, ended: LabelClass, *, merged_into_id: int | None = None, action_id: int | None = None
+) -> None:
+    """Put a class out of use: it trains as nothing else, nothing trains as it, and its key is free again.
+
+    `action_id` is the act on labels that ends it.
+    """
     ended.archived_at = now()
     ended.merged_into_id = merged_into_id
+    ended.ended_by_action_id = action_id
     ended.trained_as_id = None
     ended.key = None
     session.execute(update(LabelClass).where(LabelClass.trained_as_id == ended.id).values(trained_as_id=merged_into_id))
     session.execute(update(LabelClass).where(LabelClass.id == LabelClass.trained_as_id).values(trained_as_id=None))
+    session.flush()
+
+
+def turn_back(session: Session, undone: LabelAction) -> None:
+    """What undoing an act means for classes: those that it ended are back, with their aliases; those that it made and
+    that carry no label end. Called when the images follow the undo.
+    """
+    classes = select(LabelClass).where(LabelClass.project_id == undone.project_id)
+    for ended in session.scalars(classes.where(LabelClass.ended_by_action_id == undone.id)):
+        ended.archived_at = ended.merged_into_id = ended.ended_by_action_id = None
+        theirs = update(ClassAlias).where(ClassAlias.came_from_id == ended.id)
+        session.execute(theirs.values(class_id=ended.id, came_from_id=None))
+    made = classes.where(LabelClass.made_by_action_id == undone.id, LabelClass.archived_at.is_(None))
+    for empty in session.scalars(made).all():
+        if not labelled_images(session, undone.project_id, empty.id):
+            end_class(session, empty)
     session.flush()
 
 

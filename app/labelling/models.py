@@ -37,7 +37,8 @@ class LabelClass(_Named, Table):
 
     An archived class carries no label; `merged_into_id` says where its labels went, so that what an older version
     suggests still finds its class. `trained_as_id` is the temporary merge: the class keeps its labels, and data sets,
-    training and figures count them as that other class until the two are parted.
+    training and figures count them as that other class until the two are parted. `made_by_action_id` and
+    `ended_by_action_id` name the act on labels (a split, a merge, a deletion) whose undo ends the class, or brings it back.
     """
 
     __tablename__ = "label_class"
@@ -65,12 +66,17 @@ class LabelClass(_Named, Table):
     archived_at: Mapped[datetime | None]
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("label_class.id"))
     trained_as_id: Mapped[int | None] = mapped_column(ForeignKey("label_class.id"))
+    made_by_action_id: Mapped[int | None] = mapped_column(ForeignKey("label_action.id"))
+    ended_by_action_id: Mapped[int | None] = mapped_column(ForeignKey("label_action.id"))
     created_at: Mapped[datetime]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
 class ClassAlias(_Named, Table):
-    """Another name of a class: found by the type-ahead and by imports. Unique across the names of the project too."""
+    """Another name of a class: found by the type-ahead and by imports. Unique across the names of the project too.
+
+    `came_from_id` is the class that it belonged to before that was merged into this one.
+    """
 
     __tablename__ = "class_alias"
     __table_args__ = (UniqueConstraint("project_id", "folded_name"),)
@@ -78,6 +84,7 @@ class ClassAlias(_Named, Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
     class_id: Mapped[int] = mapped_column(ForeignKey("label_class.id"), index=True)
+    came_from_id: Mapped[int | None] = mapped_column(ForeignKey("label_class.id"))
     name: Mapped[str]
     folded_name: Mapped[str]
 

@@ -275,40 +275,6 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "label_class",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("folded_name", sa.String(), nullable=False),
-        sa.Column("note", sa.String(), nullable=False),
-        sa.Column("colour", sa.String(), nullable=True),
-        sa.Column("key", sa.String(), nullable=True),
-        sa.Column("archived_at", app.core.database.UtcTime(timezone=True), nullable=True),
-        sa.Column("merged_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("trained_as_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.CheckConstraint(
-            "trained_as_id IS NULL OR trained_as_id <> id", name=op.f("ck_label_class_trained_as_another")
-        ),
-        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_label_class_created_by")),
-        sa.ForeignKeyConstraint(["merged_into_id"], ["label_class.id"], name=op.f("fk_label_class_merged_into_id")),
-        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_label_class_project_id")),
-        sa.ForeignKeyConstraint(["trained_as_id"], ["label_class.id"], name=op.f("fk_label_class_trained_as_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_label_class")),
-        sa.UniqueConstraint("project_id", "folded_name", name=op.f("uq_label_class_project_id_folded_name")),
-        sa.UniqueConstraint("project_id", "name", name=op.f("uq_label_class_project_id_name")),
-    )
-    with op.batch_alter_table("label_class", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_label_class_key",
-            ["project_id", "key"],
-            unique=True,
-            sqlite_where=sa.text("key IS NOT NULL"),
-            postgresql_where=sa.text("key IS NOT NULL"),
-        )
-
-    op.create_table(
         "member",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -558,21 +524,6 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "class_alias",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("folded_name", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_class_alias_class_id")),
-        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_class_alias_project_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_class_alias")),
-        sa.UniqueConstraint("project_id", "folded_name", name=op.f("uq_class_alias_project_id_folded_name")),
-    )
-    with op.batch_alter_table("class_alias", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_class_alias_class_id"), ["class_id"], unique=False)
-
-    op.create_table(
         "curation_decision",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -668,17 +619,46 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_import_batch_project_id"), ["project_id"], unique=False)
 
     op.create_table(
-        "look_alike",
-        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        "label_class",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("folded_name", sa.String(), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
-        sa.CheckConstraint("class_id < other_id", name=op.f("ck_look_alike_lower_first")),
-        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_look_alike_class_id")),
-        sa.ForeignKeyConstraint(["other_id"], ["label_class.id"], name=op.f("fk_look_alike_other_id")),
-        sa.PrimaryKeyConstraint("class_id", "other_id", name=op.f("pk_look_alike")),
+        sa.Column("colour", sa.String(), nullable=True),
+        sa.Column("key", sa.String(), nullable=True),
+        sa.Column("archived_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("merged_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("trained_as_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("made_by_action_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ended_by_action_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.CheckConstraint(
+            "trained_as_id IS NULL OR trained_as_id <> id", name=op.f("ck_label_class_trained_as_another")
+        ),
+        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_label_class_created_by")),
+        sa.ForeignKeyConstraint(
+            ["ended_by_action_id"], ["label_action.id"], name=op.f("fk_label_class_ended_by_action_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["made_by_action_id"], ["label_action.id"], name=op.f("fk_label_class_made_by_action_id")
+        ),
+        sa.ForeignKeyConstraint(["merged_into_id"], ["label_class.id"], name=op.f("fk_label_class_merged_into_id")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_label_class_project_id")),
+        sa.ForeignKeyConstraint(["trained_as_id"], ["label_class.id"], name=op.f("fk_label_class_trained_as_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_label_class")),
+        sa.UniqueConstraint("project_id", "folded_name", name=op.f("uq_label_class_project_id_folded_name")),
+        sa.UniqueConstraint("project_id", "name", name=op.f("uq_label_class_project_id_name")),
     )
-    with op.batch_alter_table("look_alike", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_look_alike_other_id"), ["other_id"], unique=False)
+    with op.batch_alter_table("label_class", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_label_class_key",
+            ["project_id", "key"],
+            unique=True,
+            sqlite_where=sa.text("key IS NOT NULL"),
+            postgresql_where=sa.text("key IS NOT NULL"),
+        )
 
     op.create_table(
         "map_layout",
@@ -795,6 +775,103 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_run_transition_run_id"), ["run_id"], unique=False)
 
     op.create_table(
+        "class_alias",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("came_from_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("folded_name", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["came_from_id"], ["label_class.id"], name=op.f("fk_class_alias_came_from_id")),
+        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_class_alias_class_id")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_class_alias_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_class_alias")),
+        sa.UniqueConstraint("project_id", "folded_name", name=op.f("uq_class_alias_project_id_folded_name")),
+    )
+    with op.batch_alter_table("class_alias", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_class_alias_class_id"), ["class_id"], unique=False)
+
+    op.create_table(
+        "gate_report",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("candidate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("production_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("rules", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.CheckConstraint("verdict IN ('passed','failed','not_proven')", name=op.f("ck_gate_report_verdict")),
+        sa.ForeignKeyConstraint(["candidate_id"], ["model_version.id"], name=op.f("fk_gate_report_candidate_id")),
+        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_gate_report_created_by")),
+        sa.ForeignKeyConstraint(["production_id"], ["model_version.id"], name=op.f("fk_gate_report_production_id")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_gate_report_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gate_report")),
+    )
+    with op.batch_alter_table("gate_report", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_gate_report_candidate_id"), ["candidate_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_gate_report_project_id"), ["project_id"], unique=False)
+
+    op.create_table(
+        "import_preview",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("request", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("findings", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("touched_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.CheckConstraint("state IN ('open','started','cancelled')", name=op.f("ck_import_preview_state")),
+        sa.ForeignKeyConstraint(["batch_id"], ["import_batch.id"], name=op.f("fk_import_preview_batch_id")),
+        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_import_preview_created_by")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_import_preview_project_id")),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_import_preview_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_preview")),
+        sa.UniqueConstraint("batch_id", name=op.f("uq_import_preview_batch_id")),
+        sa.UniqueConstraint("run_id", name=op.f("uq_import_preview_run_id")),
+    )
+    with op.batch_alter_table("import_preview", schema=None) as batch_op:
+        batch_op.create_index("ix_import_preview_project_newest", ["project_id", "state", "id"], unique=False)
+
+    op.create_table(
+        "look_alike",
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.CheckConstraint("class_id < other_id", name=op.f("ck_look_alike_lower_first")),
+        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_look_alike_class_id")),
+        sa.ForeignKeyConstraint(["other_id"], ["label_class.id"], name=op.f("fk_look_alike_other_id")),
+        sa.PrimaryKeyConstraint("class_id", "other_id", name=op.f("pk_look_alike")),
+    )
+    with op.batch_alter_table("look_alike", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_look_alike_other_id"), ["other_id"], unique=False)
+
+    op.create_table(
+        "scoring_job",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("finished_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.CheckConstraint("purpose IN ('evaluation','identification')", name=op.f("ck_scoring_job_purpose")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_scoring_job_project_id")),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_scoring_job_run_id")),
+        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_scoring_job_version_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scoring_job")),
+        sa.UniqueConstraint("run_id", name=op.f("uq_scoring_job_run_id")),
+    )
+    with op.batch_alter_table("scoring_job", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_scoring_job_project_id"), ["project_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_scoring_job_version_id"), ["version_id"], unique=False)
+
+    op.create_table(
         "snapshot_class",
         sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -820,25 +897,125 @@ def upgrade() -> None:
         sa.UniqueConstraint("class_id", "name", name=op.f("uq_sub_class_class_id_name")),
     )
     op.create_table(
-        "gate_report",
+        "training_run",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("parent_version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("start", sa.String(), nullable=False),
+        sa.Column("trunk", sa.String(), nullable=False),
+        sa.Column("input_size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("config", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("environment", sa.JSON(none_as_null=True), nullable=False),
+        sa.CheckConstraint("start IN ('random','pretrained','warm','head_only')", name=op.f("ck_training_run_start")),
+        sa.ForeignKeyConstraint(
+            ["parent_version_id"], ["model_version.id"], name=op.f("fk_training_run_parent_version_id")
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_training_run_run_id")),
+        sa.ForeignKeyConstraint(["snapshot_id"], ["snapshot.id"], name=op.f("fk_training_run_snapshot_id")),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_training_run")),
+    )
+    with op.batch_alter_table("training_run", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_training_run_snapshot_id"), ["snapshot_id"], unique=False)
+
+    op.create_table(
+        "version_class",
+        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("usable", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("below_cutoff", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_version_class_class_id")),
+        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_version_class_version_id")),
+        sa.PrimaryKeyConstraint("version_id", "position", name=op.f("pk_version_class")),
+    )
+    op.create_table(
+        "version_transition",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("from_state", sa.String(), nullable=True),
+        sa.Column("to_state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_version_transition_user_id")),
+        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_version_transition_version_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_version_transition")),
+    )
+    with op.batch_alter_table("version_transition", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_version_transition_version_id"), ["version_id"], unique=False)
+
+    op.create_table(
+        "deployment",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("candidate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("production_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("verdict", sa.String(), nullable=False),
-        sa.Column("rules", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("throwaway", sa.Boolean(), nullable=False),
+        sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("act", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("override_reason", sa.String(), nullable=True),
+        sa.Column("gate_report_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("upper_threshold", sa.Double(), nullable=False),
+        sa.Column("lower_threshold", sa.Double(), nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.CheckConstraint("verdict IN ('passed','failed','not_proven')", name=op.f("ck_gate_report_verdict")),
-        sa.ForeignKeyConstraint(["candidate_id"], ["model_version.id"], name=op.f("fk_gate_report_candidate_id")),
-        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_gate_report_created_by")),
-        sa.ForeignKeyConstraint(["production_id"], ["model_version.id"], name=op.f("fk_gate_report_production_id")),
-        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_gate_report_project_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_gate_report")),
+        sa.Column("ended_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.CheckConstraint("NOT throwaway", name=op.f("ck_deployment_not_throwaway")),
+        sa.CheckConstraint(
+            "lower_threshold >= 0 AND lower_threshold <= upper_threshold", name=op.f("ck_deployment_thresholds")
+        ),
+        sa.ForeignKeyConstraint(["gate_report_id"], ["gate_report.id"], name=op.f("fk_deployment_gate_report_id")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_deployment_project_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_deployment_user_id")),
+        sa.ForeignKeyConstraint(
+            ["version_id", "throwaway"],
+            ["model_version.id", "model_version.throwaway"],
+            name=op.f("fk_deployment_version_id_throwaway"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deployment")),
     )
-    with op.batch_alter_table("gate_report", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_gate_report_candidate_id"), ["candidate_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_gate_report_project_id"), ["project_id"], unique=False)
+    with op.batch_alter_table("deployment", schema=None) as batch_op:
+        batch_op.create_index("ix_deployment_history", ["project_id", "id"], unique=False)
+        batch_op.create_index(
+            "uq_deployment_active",
+            ["project_id"],
+            unique=True,
+            sqlite_where=sa.text("is_active"),
+            postgresql_where=sa.text("is_active"),
+        )
+
+    op.create_table(
+        "evaluation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("attempt", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("is_current", sa.Boolean(), nullable=False),
+        sa.Column("subset", sa.String(), nullable=False),
+        sa.Column("benchmark_set_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("exposed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("correct", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("figures", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["benchmark_set_id"], ["benchmark_set.id"], name=op.f("fk_evaluation_benchmark_set_id")
+        ),
+        sa.ForeignKeyConstraint(["job_id"], ["scoring_job.id"], name=op.f("fk_evaluation_job_id")),
+        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_evaluation_version_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluation")),
+        sa.UniqueConstraint("job_id", "attempt", "subset", name=op.f("uq_evaluation_job_id_attempt_subset")),
+    )
+    with op.batch_alter_table("evaluation", schema=None) as batch_op:
+        batch_op.create_index("ix_evaluation_version", ["version_id"], unique=False)
+        batch_op.create_index(
+            "uq_evaluation_current",
+            ["version_id", "subset"],
+            unique=True,
+            sqlite_where=sa.text("is_current"),
+            postgresql_where=sa.text("is_current"),
+        )
 
     op.create_table(
         "image",
@@ -1044,101 +1221,6 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "import_preview",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("request", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("findings", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.Column("touched_at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.CheckConstraint("state IN ('open','started','cancelled')", name=op.f("ck_import_preview_state")),
-        sa.ForeignKeyConstraint(["batch_id"], ["import_batch.id"], name=op.f("fk_import_preview_batch_id")),
-        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_import_preview_created_by")),
-        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_import_preview_project_id")),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_import_preview_run_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_preview")),
-        sa.UniqueConstraint("batch_id", name=op.f("uq_import_preview_batch_id")),
-        sa.UniqueConstraint("run_id", name=op.f("uq_import_preview_run_id")),
-    )
-    with op.batch_alter_table("import_preview", schema=None) as batch_op:
-        batch_op.create_index("ix_import_preview_project_newest", ["project_id", "state", "id"], unique=False)
-
-    op.create_table(
-        "scoring_job",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("purpose", sa.String(), nullable=False),
-        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.Column("finished_at", app.core.database.UtcTime(timezone=True), nullable=True),
-        sa.CheckConstraint("purpose IN ('evaluation','identification')", name=op.f("ck_scoring_job_purpose")),
-        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_scoring_job_project_id")),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_scoring_job_run_id")),
-        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_scoring_job_version_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_scoring_job")),
-        sa.UniqueConstraint("run_id", name=op.f("uq_scoring_job_run_id")),
-    )
-    with op.batch_alter_table("scoring_job", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_scoring_job_project_id"), ["project_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_scoring_job_version_id"), ["version_id"], unique=False)
-
-    op.create_table(
-        "training_run",
-        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("parent_version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("start", sa.String(), nullable=False),
-        sa.Column("trunk", sa.String(), nullable=False),
-        sa.Column("input_size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("config", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("environment", sa.JSON(none_as_null=True), nullable=False),
-        sa.CheckConstraint("start IN ('random','pretrained','warm','head_only')", name=op.f("ck_training_run_start")),
-        sa.ForeignKeyConstraint(
-            ["parent_version_id"], ["model_version.id"], name=op.f("fk_training_run_parent_version_id")
-        ),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_training_run_run_id")),
-        sa.ForeignKeyConstraint(["snapshot_id"], ["snapshot.id"], name=op.f("fk_training_run_snapshot_id")),
-        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_training_run")),
-    )
-    with op.batch_alter_table("training_run", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_training_run_snapshot_id"), ["snapshot_id"], unique=False)
-
-    op.create_table(
-        "version_class",
-        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("usable", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("below_cutoff", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_version_class_class_id")),
-        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_version_class_version_id")),
-        sa.PrimaryKeyConstraint("version_id", "position", name=op.f("pk_version_class")),
-    )
-    op.create_table(
-        "version_transition",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("from_state", sa.String(), nullable=True),
-        sa.Column("to_state", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_version_transition_user_id")),
-        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_version_transition_version_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_version_transition")),
-    )
-    with op.batch_alter_table("version_transition", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_version_transition_version_id"), ["version_id"], unique=False)
-
-    op.create_table(
         "active_share",
         sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1198,6 +1280,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("class_id", "image_id", name=op.f("pk_class_example")),
     )
     op.create_table(
+        "class_figure",
+        sa.Column("evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("predicted", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("correct", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_class_figure_class_id")),
+        sa.ForeignKeyConstraint(["evaluation_id"], ["evaluation.id"], name=op.f("fk_class_figure_evaluation_id")),
+        sa.PrimaryKeyConstraint("evaluation_id", "class_id", name=op.f("pk_class_figure")),
+    )
+    op.create_table(
         "class_proposal",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1231,45 +1324,14 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "deployment",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("throwaway", sa.Boolean(), nullable=False),
-        sa.Column("is_active", sa.Boolean(), nullable=False),
-        sa.Column("act", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("override_reason", sa.String(), nullable=True),
-        sa.Column("gate_report_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("upper_threshold", sa.Double(), nullable=False),
-        sa.Column("lower_threshold", sa.Double(), nullable=False),
-        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.Column("ended_at", app.core.database.UtcTime(timezone=True), nullable=True),
-        sa.CheckConstraint("NOT throwaway", name=op.f("ck_deployment_not_throwaway")),
-        sa.CheckConstraint(
-            "lower_threshold >= 0 AND lower_threshold <= upper_threshold", name=op.f("ck_deployment_thresholds")
-        ),
-        sa.ForeignKeyConstraint(["gate_report_id"], ["gate_report.id"], name=op.f("fk_deployment_gate_report_id")),
-        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_deployment_project_id")),
-        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_deployment_user_id")),
-        sa.ForeignKeyConstraint(
-            ["version_id", "throwaway"],
-            ["model_version.id", "model_version.throwaway"],
-            name=op.f("fk_deployment_version_id_throwaway"),
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_deployment")),
+        "confusion_cell",
+        sa.Column("evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("true_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("predicted_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["evaluation_id"], ["evaluation.id"], name=op.f("fk_confusion_cell_evaluation_id")),
+        sa.PrimaryKeyConstraint("evaluation_id", "true_class_id", "predicted_class_id", name=op.f("pk_confusion_cell")),
     )
-    with op.batch_alter_table("deployment", schema=None) as batch_op:
-        batch_op.create_index("ix_deployment_history", ["project_id", "id"], unique=False)
-        batch_op.create_index(
-            "uq_deployment_active",
-            ["project_id"],
-            unique=True,
-            sqlite_where=sa.text("is_active"),
-            postgresql_where=sa.text("is_active"),
-        )
-
     op.create_table(
         "embedding",
         sa.Column("trunk_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1284,38 +1346,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("embedding", schema=None) as batch_op:
         batch_op.create_index("ix_embedding_shard", ["shard_id", "row"], unique=False)
-
-    op.create_table(
-        "evaluation",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("attempt", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("is_current", sa.Boolean(), nullable=False),
-        sa.Column("subset", sa.String(), nullable=False),
-        sa.Column("benchmark_set_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("exposed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("correct", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("figures", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["benchmark_set_id"], ["benchmark_set.id"], name=op.f("fk_evaluation_benchmark_set_id")
-        ),
-        sa.ForeignKeyConstraint(["job_id"], ["scoring_job.id"], name=op.f("fk_evaluation_job_id")),
-        sa.ForeignKeyConstraint(["version_id"], ["model_version.id"], name=op.f("fk_evaluation_version_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluation")),
-        sa.UniqueConstraint("job_id", "attempt", "subset", name=op.f("uq_evaluation_job_id_attempt_subset")),
-    )
-    with op.batch_alter_table("evaluation", schema=None) as batch_op:
-        batch_op.create_index("ix_evaluation_version", ["version_id"], unique=False)
-        batch_op.create_index(
-            "uq_evaluation_current",
-            ["version_id", "subset"],
-            unique=True,
-            sqlite_where=sa.text("is_current"),
-            postgresql_where=sa.text("is_current"),
-        )
 
     op.create_table(
         "image_cluster",
@@ -1440,6 +1470,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("image_word", schema=None) as batch_op:
         batch_op.create_index("ix_image_word_found", ["project_id", "word", "image_id"], unique=False)
+
+    op.create_table(
+        "judged_image",
+        sa.Column("evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("true_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("predicted_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("confidence", sa.Double(), nullable=False),
+        sa.Column("is_right", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["evaluation_id"], ["evaluation.id"], name=op.f("fk_judged_image_evaluation_id")),
+        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_judged_image_image_id")),
+        sa.PrimaryKeyConstraint("evaluation_id", "image_id", name=op.f("pk_judged_image")),
+    )
+    with op.batch_alter_table("judged_image", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_judged_image_cell", ["evaluation_id", "true_class_id", "predicted_class_id"], unique=False
+        )
 
     op.create_table(
         "label_conflict",
@@ -1756,43 +1803,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_snapshot_image_image", ["image_id"], unique=False)
 
     op.create_table(
-        "class_figure",
-        sa.Column("evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("predicted", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("correct", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_class_figure_class_id")),
-        sa.ForeignKeyConstraint(["evaluation_id"], ["evaluation.id"], name=op.f("fk_class_figure_evaluation_id")),
-        sa.PrimaryKeyConstraint("evaluation_id", "class_id", name=op.f("pk_class_figure")),
-    )
-    op.create_table(
-        "confusion_cell",
-        sa.Column("evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("true_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("predicted_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.ForeignKeyConstraint(["evaluation_id"], ["evaluation.id"], name=op.f("fk_confusion_cell_evaluation_id")),
-        sa.PrimaryKeyConstraint("evaluation_id", "true_class_id", "predicted_class_id", name=op.f("pk_confusion_cell")),
-    )
-    op.create_table(
-        "judged_image",
-        sa.Column("evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("true_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("predicted_class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("confidence", sa.Double(), nullable=False),
-        sa.Column("is_right", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["evaluation_id"], ["evaluation.id"], name=op.f("fk_judged_image_evaluation_id")),
-        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_judged_image_image_id")),
-        sa.PrimaryKeyConstraint("evaluation_id", "image_id", name=op.f("pk_judged_image")),
-    )
-    with op.batch_alter_table("judged_image", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_judged_image_cell", ["evaluation_id", "true_class_id", "predicted_class_id"], unique=False
-        )
-
-    op.create_table(
         "transaction",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1885,12 +1895,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_transaction_client")
 
     op.drop_table("transaction")
-    with op.batch_alter_table("judged_image", schema=None) as batch_op:
-        batch_op.drop_index("ix_judged_image_cell")
-
-    op.drop_table("judged_image")
-    op.drop_table("confusion_cell")
-    op.drop_table("class_figure")
     with op.batch_alter_table("snapshot_image", schema=None) as batch_op:
         batch_op.drop_index("ix_snapshot_image_image")
 
@@ -1968,6 +1972,10 @@ def downgrade() -> None:
         )
 
     op.drop_table("label_conflict")
+    with op.batch_alter_table("judged_image", schema=None) as batch_op:
+        batch_op.drop_index("ix_judged_image_cell")
+
+    op.drop_table("judged_image")
     with op.batch_alter_table("image_word", schema=None) as batch_op:
         batch_op.drop_index("ix_image_word_found")
 
@@ -2012,24 +2020,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_image_cluster_spread")
 
     op.drop_table("image_cluster")
-    with op.batch_alter_table("evaluation", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_evaluation_current", sqlite_where=sa.text("is_current"), postgresql_where=sa.text("is_current")
-        )
-        batch_op.drop_index("ix_evaluation_version")
-
-    op.drop_table("evaluation")
     with op.batch_alter_table("embedding", schema=None) as batch_op:
         batch_op.drop_index("ix_embedding_shard")
 
     op.drop_table("embedding")
-    with op.batch_alter_table("deployment", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_deployment_active", sqlite_where=sa.text("is_active"), postgresql_where=sa.text("is_active")
-        )
-        batch_op.drop_index("ix_deployment_history")
-
-    op.drop_table("deployment")
+    op.drop_table("confusion_cell")
     with op.batch_alter_table("class_proposal", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_class_proposal_once", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
@@ -2037,6 +2032,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_class_proposal_newest")
 
     op.drop_table("class_proposal")
+    op.drop_table("class_figure")
     op.drop_table("class_example")
     with op.batch_alter_table("candidate", schema=None) as batch_op:
         batch_op.drop_index("ix_candidate_image")
@@ -2050,24 +2046,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_active_share_order")
 
     op.drop_table("active_share")
-    with op.batch_alter_table("version_transition", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_version_transition_version_id"))
-
-    op.drop_table("version_transition")
-    op.drop_table("version_class")
-    with op.batch_alter_table("training_run", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_training_run_snapshot_id"))
-
-    op.drop_table("training_run")
-    with op.batch_alter_table("scoring_job", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_scoring_job_version_id"))
-        batch_op.drop_index(batch_op.f("ix_scoring_job_project_id"))
-
-    op.drop_table("scoring_job")
-    with op.batch_alter_table("import_preview", schema=None) as batch_op:
-        batch_op.drop_index("ix_import_preview_project_newest")
-
-    op.drop_table("import_preview")
     with op.batch_alter_table("image", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_image_usable",
@@ -2156,13 +2134,53 @@ def downgrade() -> None:
         batch_op.drop_index("ix_image_browse")
 
     op.drop_table("image")
+    with op.batch_alter_table("evaluation", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_evaluation_current", sqlite_where=sa.text("is_current"), postgresql_where=sa.text("is_current")
+        )
+        batch_op.drop_index("ix_evaluation_version")
+
+    op.drop_table("evaluation")
+    with op.batch_alter_table("deployment", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_deployment_active", sqlite_where=sa.text("is_active"), postgresql_where=sa.text("is_active")
+        )
+        batch_op.drop_index("ix_deployment_history")
+
+    op.drop_table("deployment")
+    with op.batch_alter_table("version_transition", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_version_transition_version_id"))
+
+    op.drop_table("version_transition")
+    op.drop_table("version_class")
+    with op.batch_alter_table("training_run", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_training_run_snapshot_id"))
+
+    op.drop_table("training_run")
+    op.drop_table("sub_class")
+    op.drop_table("snapshot_class")
+    with op.batch_alter_table("scoring_job", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_scoring_job_version_id"))
+        batch_op.drop_index(batch_op.f("ix_scoring_job_project_id"))
+
+    op.drop_table("scoring_job")
+    with op.batch_alter_table("look_alike", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_look_alike_other_id"))
+
+    op.drop_table("look_alike")
+    with op.batch_alter_table("import_preview", schema=None) as batch_op:
+        batch_op.drop_index("ix_import_preview_project_newest")
+
+    op.drop_table("import_preview")
     with op.batch_alter_table("gate_report", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gate_report_project_id"))
         batch_op.drop_index(batch_op.f("ix_gate_report_candidate_id"))
 
     op.drop_table("gate_report")
-    op.drop_table("sub_class")
-    op.drop_table("snapshot_class")
+    with op.batch_alter_table("class_alias", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_class_alias_class_id"))
+
+    op.drop_table("class_alias")
     with op.batch_alter_table("run_transition", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_run_transition_run_id"))
 
@@ -2184,10 +2202,12 @@ def downgrade() -> None:
         batch_op.drop_index("ix_map_layout_newest")
 
     op.drop_table("map_layout")
-    with op.batch_alter_table("look_alike", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_look_alike_other_id"))
+    with op.batch_alter_table("label_class", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_label_class_key", sqlite_where=sa.text("key IS NOT NULL"), postgresql_where=sa.text("key IS NOT NULL")
+        )
 
-    op.drop_table("look_alike")
+    op.drop_table("label_class")
     with op.batch_alter_table("import_batch", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_import_batch_project_id"))
 
@@ -2206,10 +2226,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_curation_decision_newest")
 
     op.drop_table("curation_decision")
-    with op.batch_alter_table("class_alias", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_class_alias_class_id"))
-
-    op.drop_table("class_alias")
     with op.batch_alter_table("awaited_end", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_awaited_end_open",
@@ -2262,12 +2278,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_member_user_id"))
 
     op.drop_table("member")
-    with op.batch_alter_table("label_class", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_label_class_key", sqlite_where=sa.text("key IS NOT NULL"), postgresql_where=sa.text("key IS NOT NULL")
-        )
-
-    op.drop_table("label_class")
     with op.batch_alter_table("label_action", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_label_action_skipped",
