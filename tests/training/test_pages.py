@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import select, update
 
@@ -9,10 +11,14 @@ from app.core.database import read, write
 from app.labelling.models import LabelClass
 from app.projects.models import Project
 from app.runs.models import Run
+from app.training.again import form_query
+from app.training.fit_settings import Augmentation, FitSettings
+from app.training.mirroring import mirror_doubts
 from app.training.models import TrainingRun
 from app.training.recording import record_epochs
 from app.training.schemas import EpochFigures, TrainingRequest
 from app.training.service import start_training
+from app.training.setting_fields import setting_groups
 from tests.factories.datasets import make_class, make_images
 from tests.factories.registry import tiny_version
 from tests.web_client import SignInAs, make_api_token
@@ -63,11 +69,91 @@ def test_what_is_wrong_comes_back_with_the_form_as_it_was(sign_in_as: SignInAs, 
         ({"start": "head_only", "lower": "90"}, "at least 2 classes"),
         ({"start": "random", "epochs": "0"}, "must be at least 1"),
         ({"start": "sideways"}, "must be one of"),
+        ({"start": "random", "ema": "2"}, "may be at most 0.9999"),
     ):
         answer = browser.post(f"{here}/train", data={**fields, "seed": "77"})
         assert answer.status_code == 422
         assert words in answer.text
         assert 'value="77"' in answer.text
+    beside = re.search(r'id="field-ema"[^>]*aria-invalid="true"', answer.text)
+    assert beside is not None
+    assert 'id="field-ema-error">may be at most 0.9999' in answer.text
+
+
+def test_every_setting_has_a_field_of_its_own_with_the_default_of_the_start(sign_in_as: SignInAs, here: str):
+    grouped = [each for _, members in setting_groups() for each in members]
+    every = {*FitSettings.model_fields, *Augmentation.model_fields} - {"augmentation"}
+    assert sorted(each.name for each in grouped) == sorted(every)
+    assert all(each.title != each.name and each.hint for each in grouped)
+    text = sign_in_as("engineer").get(f"{here}/train?start=warm").text
+    for each in grouped:
+        assert f'name="{each.name}"' in text
+    assert 'placeholder="0.0002"' in text
+    assert 'min="0" max="0.9999"' in text
+
+
+def test_an_address_fills_every_field_in(sign_in_as: SignInAs, here: str):
+    with read() as session:
+        classes = dict(session.execute(select(LabelClass.name, LabelClass.id)).all())
+    browser = sign_in_as("engineer")
+    fields = {"start": "random", "trunk": "compact_cnn", "epochs": "7", "balance": "sampling", "mixup": "0.2"}
+    fields |= {"no_flip": str(classes["Melon"]), "rotate_degrees": "3", "purpose": "throwaway", "lower": "36"}
+    first = int(browser.post(f"{here}/train", data=fields).headers["location"].rpartition("/")[2])
+    with read() as session:
+        query = form_query(session.get_one(TrainingRun, first))
+    text = browser.get(f"{here}/train?{query}").text
+    for words in (
+        'value="random" checked',
+        'value="throwaway" checked',
+        '<option value="compact_cnn" selected>',
+        '<option value="sampling" selected>',
+        f'<option value="{classes["Melon"]}" selected>',
+        f'<option value="{classes["Pear"]}">',
+    ):
+        assert words in text
+    shown = re.findall(
+        r'<input type="number" value="([^"]*)" id="field-(epochs|mixup|rotate_degrees|lower|dropout)"', text
+    )
+    assert {name: float(value) for value, name in shown} == {
+        "epochs": 7,
+        "mixup": 0.2,
+        "rotate_degrees": 3,
+        "lower": 36,
+        "dropout": 0.2,
+    }
+    assert 'id="check-flip-true" name="flip" value="true" aria' in text
+    answer = browser.post(f"{here}/train", data={**fields, "again": "true", "epochs": "8"})
+    assert answer.status_code == 303
+
+
+def test_classes_that_a_mirror_changes_are_proposed_and_an_engineer_decides(
+    sign_in_as: SignInAs, here: str, project: Project
+):
+    with write() as session:
+        left = make_class(session, project.id, "Arrow left")
+        make_class(session, project.id, "Arrow right")
+    text = sign_in_as("engineer").get(f"{here}/train").text
+    assert "<strong>Arrow left</strong> (mirrored, it is another class)" in text
+    assert f'<option value="{left}" selected>' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Turn LEFT", "its name says a side"),
+        ("Linksabbieger", "its name says a side"),
+        ("Vorfahrtsschild", "something to read"),
+        ("b", "a letter or digit"),
+        ("7", "a letter or digit"),
+        ("A", ""),
+        ("8", ""),
+        ("Cleft palate", ""),
+        ("Design", ""),
+        ("Lion", ""),
+    ],
+)
+def test_names_tell_what_a_mirror_may_change(name: str, reason: str):
+    assert [doubt.reason for doubt in mirror_doubts({1: name, 2: "Tiger"})] == ([reason] if reason else [])
 
 
 def test_a_warm_start_is_proposed_once_there_is_a_version(sign_in_as: SignInAs, here: str, project: Project):
