@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     max_list_addresses: int = Field(10_000, ge=1, description="Most addresses in a list that images are fetched from.")
     fetch_seconds: float = Field(60.0, gt=0, description="Time limit for fetching one file from an address, seconds.")
     export_days: int = Field(7, ge=1, le=365, description="Days until an export's file is deleted.")
+    packed_days: int = Field(
+        14, ge=1, le=3650, description="Days until packed images, and what ended training runs left, are deleted."
+    )
+    packed_gib: float = Field(
+        50.0, gt=0, description="Most space for packed images, GiB; those unused for longest go first."
+    )
     trunk_weights_dir: Path | None = Field(
         None, description="Folder with pretrained weights for trunks whose weights no package carries."
     )

@@ -109,6 +109,7 @@ def test_packing_that_was_cut_short_goes_on_where_it_was(tmp_path: Path):
 
     with pytest.raises(OSError, match="gone"):
         _pack(tmp_path, fails)
+    (next(tmp_path.glob("*/*.shard")).with_name(".00001.shard.0f")).write_bytes(b"half")
     _pack(tmp_path, read)
     assert sorted(read.asked) == sorted(_IDS)
     assert {path.suffix for path in tmp_path.glob("*/*")} == {".shard", ""}
@@ -154,12 +155,12 @@ def test_unused_sets_go_by_age_then_by_size_and_never_one_in_use(tmp_path: Path)
         os.utime(tmp_path / f"{names[name]}.lock", (time.time() - age * 3600,) * 2)
     size = sum(path.stat().st_size for path in (tmp_path / names["oldest"]).iterdir())
 
-    assert delete_unused(tmp_path, unused_s=60, most_bytes=0) == []  # all are in use
+    assert delete_unused([tmp_path], unused_s=60, most_bytes=0) == []  # all are in use
     for name in ("old", "new", "newest"):
         made[name].close()
-    assert delete_unused(tmp_path, unused_s=1.5 * 3600, most_bytes=10**9) == [names["old"]]
-    assert delete_unused(tmp_path, unused_s=10**6, most_bytes=2 * size) == [names["new"]]
-    assert delete_unused(tmp_path, unused_s=10**6, most_bytes=2 * size) == []
+    assert delete_unused([tmp_path], unused_s=1.5 * 3600, most_bytes=10**9) == [names["old"]]
+    assert delete_unused([tmp_path], unused_s=10**6, most_bytes=2 * size) == [names["new"]]
+    assert delete_unused([tmp_path], unused_s=10**6, most_bytes=2 * size) == []
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {names["oldest"], names["newest"]}
     assert made["oldest"].read(np.array([0])).any()
     read = _CountingReader()

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class Held:
 def hold(folder: Path, name: str) -> Held:
     """Marks the set `folder/name` as in use, and as used now."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}{_LOCK}"
+    path = _lock_of(folder / name)
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -58,25 +58,25 @@ def alone(path: Path, while_waiting: Callable[[], None] = lambda: None) -> Itera
         os.close(handle)
 
 
-def delete_unused(folder: Path, *, unused_s: float, most_bytes: int) -> list[str]:
+def delete_unused(folders: Sequence[Path], *, unused_s: float, most_bytes: int) -> list[str]:
     """Deletes sets that nobody has taken up for `unused_s`, then the longest unused beyond `most_bytes` in all.
 
     Sets in use stay and count. Returns the names of those that went.
     """
     deleted = []
-    sets = sorted(_sets(folder), key=lambda each: each.used_at)
+    sets = sorted((each for folder in folders for each in _sets(folder)), key=lambda each: each.used_at)
     total = sum(each.byte_count for each in sets)
     for each in sets:
         is_due = time.time() - each.used_at > unused_s or total > most_bytes
-        if is_due and _delete(folder, each.name):
+        if is_due and _delete(each.place):
             total -= each.byte_count
-            deleted.append(each.name)
+            deleted.append(each.place.name)
     return deleted
 
 
 @dataclass(frozen=True, slots=True)
 class _Set:
-    name: str
+    place: Path
     used_at: float
     byte_count: int
 
@@ -84,18 +84,29 @@ class _Set:
 def _sets(folder: Path) -> Iterator[_Set]:
     for place in folder.iterdir() if folder.is_dir() else ():
         if place.is_dir():
-            lock = place.with_name(f"{place.name}{_LOCK}")
+            lock = _lock_of(place)
             used_at = (lock if lock.exists() else place).stat().st_mtime
-            yield _Set(place.name, used_at, sum(each.stat().st_size for each in place.iterdir()))
+            yield _Set(place, used_at, sum(_byte_count(each) for each in place.iterdir()))
 
 
-def _delete(folder: Path, name: str) -> bool:
-    path = folder / f"{name}{_LOCK}"
+def _byte_count(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # renamed just now
+        return 0
+
+
+def _lock_of(place: Path) -> Path:
+    return place.with_name(f"{place.name}{_LOCK}")
+
+
+def _delete(place: Path) -> bool:
+    path = _lock_of(place)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _taken_alone(handle) or not _is_still(path, handle):
             return False
-        shutil.rmtree(folder / name)
+        shutil.rmtree(place)
         path.unlink()
         return True
     finally:

@@ -148,6 +148,8 @@ class _Packing:
         total = sum(shard.rows for shard in self.shards)
         on_progress(0, total)
         with self.alone(lambda: on_progress(0, total)):
+            for left in self.place.glob(".*.shard.*"):  # by a run that was killed while it wrote
+                left.unlink()
             tables = [shard.read_table() for shard in self.shards]
             due = [number for number, table in enumerate(tables) if table is None]
             done = total - sum(self.shards[number].rows for number in due)
