@@ -21,6 +21,7 @@ TASK_MODULES = (
     "worker.tasks.identification",
     "worker.tasks.library",
     "worker.tasks.runs",
+    "worker.tasks.studies",
     "worker.tasks.training",
 )
 
@@ -38,6 +39,11 @@ celery_app.conf.update(
             "task": "runs.sweep",
             "schedule": float(get_settings().sweep_seconds),
             "options": {"queue": "default", "expires": float(get_settings().sweep_seconds)},
+        },
+        "studies": {
+            "task": "studies.advance",
+            "schedule": 10.0,
+            "options": {"queue": "default", "expires": 10.0},
         },
         "sweep-exports": {
             "task": "exchange.sweep_exports",

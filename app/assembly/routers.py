@@ -44,6 +44,8 @@ from app.runs import api as runs_api
 from app.runs import pages as runs
 from app.serving import api as serving_api
 from app.serving import pages as serving
+from app.studies import api as studies_api
+from app.studies import pages as studies
 from app.training import api as training_api
 from app.training import comparison_pages, lineage_pages, tensorboard_pages
 from app.training import pages as training
@@ -85,6 +87,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     lineage_pages.router,
     tensorboard_pages.router,
     training_api.router,
+    studies.router,
+    studies_api.router,
     runs.router,
     runs_api.router,
     evaluation.router,

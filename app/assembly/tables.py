@@ -19,6 +19,7 @@ from app.promotion import models as promotion
 from app.registry import models as registry
 from app.runs import models as runs
 from app.serving import models as serving
+from app.studies import models as studies
 from app.training import models as training
 from app.training import recipe_models as recipes
 
@@ -37,6 +38,7 @@ DOMAINS = (
     datasets,
     training,
     recipes,
+    studies,
     evaluation,
     serving,
     promotion,
