@@ -775,6 +775,39 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_run_transition_run_id"), ["run_id"], unique=False)
 
     op.create_table(
+        "study",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("objective", sa.String(), nullable=False),
+        sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("base", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("space", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("most_trials", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("most_hours", sa.Double(), nullable=True),
+        sa.Column("at_once", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("prunes", sa.Boolean(), nullable=False),
+        sa.Column("seed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("turns", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("importance", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("resumed_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("ended_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.CheckConstraint("objective IN ('validation_accuracy','validation_loss')", name=op.f("ck_study_objective")),
+        sa.CheckConstraint("state IN ('running','paused','ended')", name=op.f("ck_study_state")),
+        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_study_created_by")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_study_project_id")),
+        sa.ForeignKeyConstraint(["snapshot_id"], ["snapshot.id"], name=op.f("fk_study_snapshot_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_study")),
+        sa.UniqueConstraint("project_id", "name", name=op.f("uq_study_project_id_name")),
+    )
+    with op.batch_alter_table("study", schema=None) as batch_op:
+        batch_op.create_index("ix_study_state", ["state"], unique=False)
+
+    op.create_table(
         "class_alias",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -916,6 +949,27 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("training_run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_training_run_snapshot_id"), ["snapshot_id"], unique=False)
+
+    op.create_table(
+        "trial",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("study_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("settings", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("score", sa.Double(), nullable=True),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("ended_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('running','complete','pruned','failed')", name=op.f("ck_trial_state")),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_trial_run_id")),
+        sa.ForeignKeyConstraint(["study_id"], ["study.id"], name=op.f("fk_trial_study_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trial")),
+        sa.UniqueConstraint("study_id", "number", name=op.f("uq_trial_study_id_number")),
+    )
+    with op.batch_alter_table("trial", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_trial_run_id"), ["run_id"], unique=False)
 
     op.create_table(
         "version_class",
@@ -2153,6 +2207,10 @@ def downgrade() -> None:
 
     op.drop_table("version_transition")
     op.drop_table("version_class")
+    with op.batch_alter_table("trial", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_trial_run_id"))
+
+    op.drop_table("trial")
     with op.batch_alter_table("training_run", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_training_run_snapshot_id"))
 
@@ -2181,6 +2239,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_class_alias_class_id"))
 
     op.drop_table("class_alias")
+    with op.batch_alter_table("study", schema=None) as batch_op:
+        batch_op.drop_index("ix_study_state")
+
+    op.drop_table("study")
     with op.batch_alter_table("run_transition", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_run_transition_run_id"))
 
