@@ -18,7 +18,9 @@ TASK_MODULES = (
     "worker.tasks.embeddings",
     "worker.tasks.evaluation",
     "worker.tasks.exchange",
+    "worker.tasks.housekeeping",
     "worker.tasks.identification",
+    "worker.tasks.labelling",
     "worker.tasks.library",
     "worker.tasks.runs",
     "worker.tasks.studies",
@@ -39,6 +41,16 @@ celery_app.conf.update(
             "task": "runs.sweep",
             "schedule": float(get_settings().sweep_seconds),
             "options": {"queue": "default", "expires": float(get_settings().sweep_seconds)},
+        },
+        "recipes": {
+            "task": "training.recipes",
+            "schedule": 60.0,
+            "options": {"queue": "default", "expires": 60.0},
+        },
+        "sweep-training": {
+            "task": "training.sweep",
+            "schedule": 3600.0,
+            "options": {"queue": "default", "expires": 3600.0},
         },
         "studies": {
             "task": "studies.advance",

@@ -35,6 +35,7 @@ from app.library import pages as library
 from app.library import quality_pages as quality
 from app.library import view_pages as views
 from app.predictions import pages as predictions
+from app.projects import notice_pages as notices
 from app.projects import pages as projects
 from app.promotion import api as promotion_api
 from app.promotion import pages as models
@@ -49,6 +50,8 @@ from app.studies import pages as studies
 from app.training import api as training_api
 from app.training import comparison_pages, lineage_pages, tensorboard_pages
 from app.training import pages as training
+from app.training import recipe_api as recipes_api
+from app.training import recipe_pages as recipes
 from app.web import health, languages, openapi
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -58,6 +61,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     accounts.router,
     users.router,
     first_run.router,
+    notices.router,
     projects.router,
     library_filters.router,
     views.router,
@@ -87,6 +91,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     lineage_pages.router,
     tensorboard_pages.router,
     training_api.router,
+    recipes.router,
+    recipes_api.router,
     studies.router,
     studies_api.router,
     runs.router,

@@ -24,8 +24,9 @@ def notices_page(request: Request, caller: CurrentUser, before: Key = None) -> R
     """What one was told, newest first."""
     size = notices.PAGE
     with read() as session:
-        whose = {"user_id": caller.user_id, "is_administrator": caller.is_administrator}
-        found = notices.newest_notices(session, before=before, limit=size + 1, **whose)
+        found = notices.newest_notices(
+            session, caller.user_id, is_administrator=caller.is_administrator, before=before, limit=size + 1
+        )
     older = found[size - 1].id if len(found) > size else None
     return render(request, "projects/notices.html", notices=found[:size], older=older, before=before)
 

@@ -18,7 +18,7 @@ from app.registry.models import ModelVersion
 from app.runs.models import Run
 from app.runs.queries import RunView, following_runs, run_view
 from app.training import queries
-from app.training.models import Epoch
+from app.training.models import Epoch, TrainingRun
 from app.training.queries import LiftedClass
 
 MOST_POINTS: Final = 300
@@ -109,7 +109,7 @@ def training_report(session: Session, run_id: int, project_id: int) -> TrainingR
         version_number=version.number if version else None,
         lineage=version.lineage if version else {},
         epochs=_detached(session, queries.epochs(session, run_id)),
-        lifted=_lifted(session, project_id, snapshot.id, asked.config) if run.throwaway and run.is_ended else (),
+        lifted=lifted_classes(session, project_id, asked) if run.throwaway and run.is_ended else (),
         identification=_identification(session, run_id),
     )
 
@@ -125,10 +125,11 @@ def _detached(session: Session, epochs: Sequence[Epoch]) -> Sequence[Epoch]:
     return epochs
 
 
-def _lifted(session: Session, project_id: int, snapshot_id: int, config: Json) -> tuple[LiftedClass, ...]:
-    """Classes that the run took below the cutoff, with what they have by now."""
+def lifted_classes(session: Session, project_id: int, asked: TrainingRun) -> tuple[LiftedClass, ...]:
+    """Classes that a run took below the cutoff, with what they have by now. Reads the whole library by column."""
+    config = asked.config
     cutoff = int(config["normal_lower"])
-    taken = queries.below_cutoff(session, snapshot_id, cutoff)
+    taken = queries.below_cutoff(session, asked.snapshot_id, cutoff)
     if not taken:
         return ()
     shown = preview(

@@ -16,6 +16,7 @@ from app.core.database import Json, read, write
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.settings import ROOT
 from app.datasets.models import Snapshot
+from app.datasets.queries import get_snapshot
 from app.datasets.schemas import TRAIN, SnapshotPlan
 from app.datasets.service import freeze, make_plan
 from app.imaging.model_input import PREPROCESSING_VERSION
@@ -25,6 +26,7 @@ from app.registry.schemas import VersionRef
 from app.registry.trunks import DEFAULT_TRUNK, TRUNKS
 from app.runs.models import Run, RunState
 from app.runs.service import request_run
+from app.training.ends import await_end
 from app.training.models import TrainingRun
 from app.training.schemas import START_TITLES, TrainingRequest, throwaway_lower
 
@@ -36,22 +38,29 @@ _PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "onnxruntime", "p
 def start_training(request: TrainingRequest) -> int:
     """As `request_training`, with its own sessions: the snapshot is worked out before the write begins."""
     with read() as session:
-        _resolve(session, request)
-        plan = _plan(session, request)
+        plan = plan_for(session, request)
     with write() as session:
-        return request_training(session, request, plan=plan)
+        run_id = request_training(session, request, plan=plan)
+        if request.created_by is not None:
+            await_end(session, run_id, user_id=request.created_by)
+        return run_id
 
 
-def request_training(session: Session, request: TrainingRequest, *, plan: SnapshotPlan | None = None) -> int:
-    """Freezes the snapshot and queues the run; returns its id. Needs a write session.
+def plan_for(session: Session, request: TrainingRequest) -> SnapshotPlan | None:
+    """Checks a request and works its snapshot out, writing nothing; None where it names one.
 
-    Raises InvalidInput (too few classes, a start without what it needs), NotFound (parent), and Conflict with the
-    run's id in `detail["run_id"]` when an identical run has finished or is under way, unless `again` is asked for.
+    Raises as `request_training`.
     """
-    parent, trunk, input_size = _resolve(session, request)
-    project = _project(session, request.project_id)
-    lower, upper = cutoffs(request, project)
-    snapshot = freeze(
+    _resolve(session, request)
+    return None if request.snapshot_id else _plan(session, request)
+
+
+def freeze_snapshot(session: Session, request: TrainingRequest, plan: SnapshotPlan | None = None) -> Snapshot:
+    """The snapshot of a request: the one it names, or today's. Needs a write session."""
+    if request.snapshot_id is not None:
+        return get_snapshot(session, request.snapshot_id, request.project_id)
+    lower, upper = cutoffs(request, _project(session, request.project_id))
+    return freeze(
         session,
         project_id=request.project_id,
         lower=lower,
@@ -62,6 +71,19 @@ def request_training(session: Session, request: TrainingRequest, *, plan: Snapsh
         user_id=request.created_by,
         plan=plan or _plan(session, request),
     )
+
+
+def request_training(
+    session: Session, request: TrainingRequest, *, plan: SnapshotPlan | None = None, is_evaluated: bool = True
+) -> int:
+    """Freezes the snapshot and queues the run; returns its id. Needs a write session.
+
+    Raises InvalidInput (too few classes, a start without what it needs), NotFound (parent), and Conflict with the
+    run's id in `detail["run_id"]` when an identical run has finished or is under way, unless `again` is asked for.
+    """
+    parent, trunk, input_size = _resolve(session, request)
+    project = _project(session, request.project_id)
+    snapshot = freeze_snapshot(session, request, plan)
     fit = _fit_arguments(request, trunk, input_size)
     fingerprint = _fingerprint(snapshot, fit, parent, request.purpose)
     if not request.again:
@@ -76,7 +98,7 @@ def request_training(session: Session, request: TrainingRequest, *, plan: Snapsh
         created_by=request.created_by,
         throwaway=throwaway,
         fingerprint=fingerprint,
-        follow_ups=_follow_ups(then_identify=throwaway or request.then_identify),
+        follow_ups=_follow_ups(then_identify=throwaway or request.then_identify) if is_evaluated else [],
     )
     session.execute(
         insert(TrainingRun),
@@ -89,10 +111,11 @@ def request_training(session: Session, request: TrainingRequest, *, plan: Snapsh
             "input_size": input_size,
             "config": {
                 "fit": fit,
-                "lower": lower,
-                "upper": upper,
+                "lower": snapshot.lower_cutoff,
+                "upper": snapshot.upper_cutoff,
                 "normal_lower": project.lower_cutoff,
-                **request.model_dump(include={"purpose", "include_small", "then_identify", "view_id"}),
+                **request.model_dump(include={"purpose", "then_identify", "view_id"}),
+                "include_small": snapshot.include_small,
             },
             "environment": {"code_version": code_version(), **_package_versions()},
         },

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
+
+from sqlalchemy import select
 
 from app.core.clock import now
 from app.core.database import write
@@ -11,8 +14,13 @@ from app.core.storage import PackWriter, get_storage
 from app.imaging.processing import process
 from app.library.service import insert_images
 from app.projects.models import Project
+from app.projects.notice_models import Notice
+from app.projects.notices import tell
 from app.runs.models import Run
-from app.training.schemas import TrainingRequest
+from app.training.recipe_models import Recipe
+from app.training.recipe_schemas import RecipeSpec
+from app.training.recipes import create_recipe, delete_recipe
+from app.training.schemas import TrainingChoices, TrainingRequest
 from app.training.service import start_training
 from tests.factories.datasets import make_class
 from tests.factories.runs import reread
@@ -54,6 +62,29 @@ def add_photos(project_id: int, chosen: list[Photo], **values: Any) -> list[int]
     packs.close()
     with write() as session:
         return sorted(insert_images(session, project_id, rows).values())
+
+
+def written_recipes(project_id: int, user_id: int, named: Callable[[str], str]) -> dict[str, int]:
+    """Three recipes, one of them deleted, and a notice for the user; their ids by what addresses call them."""
+    choices = TrainingChoices(start="random", trunk="compact_cnn", lower=2, seed=4)
+    with write() as session:
+        ids = [
+            create_recipe(
+                session,
+                project_id=project_id,
+                spec=RecipeSpec(name=named(name), choices=choices, parent="none"),
+                user_id=user_id,
+            )
+            for name in ("recipe", "spare", "given up")
+        ]
+        session.get_one(Recipe, ids[0]).held_reason = named("held")
+        session.get_one(Recipe, ids[0]).held_at = now()
+        delete_recipe(session, ids[2], project_id=project_id)
+        told: dict[str, Any] = {"path": "/runs", "tone": "good", "key": "run:1"}
+        tell(session, project_id=project_id, user_ids=[user_id], text=named("told"), **told)
+        notice_id = session.scalars(select(Notice.id).where(Notice.user_id == user_id)).one()
+    named_ids = ("recipe_id", "spare_recipe_id", "deleted_recipe_id")
+    return {**dict(zip(named_ids, ids, strict=True)), "notice_id": notice_id}
 
 
 def trained(project_id: int, **asked: Any) -> Run:

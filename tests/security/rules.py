@@ -21,6 +21,7 @@ from app.training.forms import TrainingForm
 from tests.factories.serving import small_image
 from tests.security.review_requests import of_review
 from tests.security.sent import API, CONFLICT, PROJECT, Sent
+from tests.security.training_requests import OF_RECIPES, of_training
 from tests.security.world import World
 
 PUBLIC = """
@@ -126,6 +127,7 @@ GET /api/v1/projects/{slug}/models
 GET /api/v1/projects/{slug}/models/{number}
 GET /api/v1/projects/{slug}/models/{number}/gate
 GET /api/v1/projects/{slug}/runs/{run_id}
+GET /api/v1/projects/{slug}/runs/{run_id}/training
 POST /api/v1/identify
 POST /api/v1/projects/{slug}/identify
 """
@@ -170,6 +172,7 @@ POST /projects/{slug}/grades
 POST /projects/{slug}/grades/undo
 POST /projects/{slug}/conflicts/{conflict_id}/settle
 POST /projects/{slug}/conflicts/{conflict_id}/take
+POST /projects/{slug}/labels/many
 POST /projects/{slug}/library/conflicts/keep
 POST /projects/{slug}/library/conflicts/take
 POST /projects/{slug}/library/decisions/{decision_id}/undo
@@ -275,7 +278,7 @@ _BY_ROLE = {
     "engineer": ENGINEER,
     "administrator": ADMINISTRATOR,
 }
-DECLARED = {line: role for role, lines in _BY_ROLE.items() for line in lines.split("\n") if line}
+DECLARED = {line: role for role, lines in _BY_ROLE.items() for line in lines.split("\n") if line} | OF_RECIPES
 
 FILTERS: dict[str, type[BaseModel]] = {
     f"GET {PROJECT}/identify/{{job_id}}": ResultFilter,
@@ -312,6 +315,9 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/label/keys": Sent(form={"command": "unknown", "key": "q"}),
         f"POST {PROJECT}/images/{{image_id}}/notes": Sent(json={"text": "<b>Look</b> again"}),
         f"POST {PROJECT}/labels": Sent(json={"image_ids": images[6:7], "act": "unknown"}),
+        f"POST {PROJECT}/labels/many": Sent(
+            json={"selection": {"filter": "state=unknown"}, "act": "none"}, ends=frozenset({202})
+        ),
         f"POST {PROJECT}/label": Sent(form={"image_id": images[5], "version": 0, "act": "none"}),
         f"GET {PROJECT}/similar": Sent(query={"ids": str(images[0])}),
         f"GET {PROJECT}/library/around": Sent(query={"image": str(images[0])}),
@@ -358,15 +364,11 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/identify/chosen": Sent(json={"selection": {"image_ids": images[7:8]}}, ends=frozenset({202})),
         f"POST {PROJECT}/identify": Sent(form={"kind": "pool"}),
         f"POST {PROJECT}/datasets": Sent(form={"lower": 2, "upper": 50}),
-        f"POST {PROJECT}/train": Sent(form={"start": "random", "trunk": "compact_cnn", "lower": 2}),
-        f"POST {API}{PROJECT}/runs": Sent(json={"start": "random", "trunk": "compact_cnn", "lower": 2, "seed": 1}),
         f"POST {PROJECT}/library/conflicts/take": Sent(form={"conflict_ids": ids["fourth_conflict_id"]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/label": Sent(form={"image_ids": images[1]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/representative": Sent(form={"image_ids": images[1]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/split": Sent(),
-        f"POST {PROJECT}/runs/{{run_id}}/resume": Sent(),
-        f"POST {PROJECT}/runs/{{run_id}}/stop": Sent(ends=CONFLICT),
-        f"POST {PROJECT}/runs/{{run_id}}/cancel": Sent(),
+        **of_training(world),
         f"POST {PROJECT}/models/{{number}}/promote": Sent(form=move, ends=CONFLICT),
         f"POST {API}{PROJECT}/models/{{number}}/promote": Sent(json=move, ends=CONFLICT),
         f"POST {PROJECT}/production/rollback": Sent(form=move, ends=CONFLICT),

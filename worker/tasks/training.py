@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.training.ends import tell_ends
+from app.training.recipe_starts import start_due
 from worker.celery_app import celery_app
 from worker.execution import execute_run
 
@@ -12,3 +14,9 @@ def train(run_id: int) -> None:
     from worker.tasks.training_steps import train_version
 
     execute_run(run_id, train_version)
+
+
+@celery_app.task(name="training.recipes")
+def look_after_recipes() -> int:
+    """Start the recipes that are due, and tell how training runs ended."""
+    return start_due() + tell_ends()
