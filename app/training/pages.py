@@ -15,12 +15,17 @@ from app.library.views import list_views
 from app.registry.queries import newest_versions
 from app.registry.trunks import TRUNKS
 from app.training import queries
+from app.training.again import form_query
+from app.training.curves import plateau_epoch
+from app.training.detail import run_detail
 from app.training.fit_settings import DEFAULT_SETTINGS
 from app.training.forms import TrainingForm
 from app.training.mirroring import mirror_doubts
+from app.training.models import TrainingRun
 from app.training.report import training_report
 from app.training.service import start_training
 from app.training.setting_fields import setting_groups
+from app.training.tensorboards import has_log
 from app.web.access import Access
 from app.web.dependencies import FormFields, require
 from app.web.forms import parsed
@@ -62,10 +67,21 @@ def start(request: Request, access: Engineer, form: FormFields) -> Response:
 
 @router.get("/runs/{run_id}/training")
 def training_part(request: Request, access: Viewer, run_id: RunId) -> Response:
-    """Charts, settings and outcome of a training run, as its page shows them."""
+    """Charts, classes, mistakes, log, settings and outcome of a training run, as its page shows them."""
     with read() as session:
         report = training_report(session, run_id, access.project.id)
-    return render(request, "training/_training.html", report=report)
+        kept = report.best.number if report.run.is_ended and report.best else None
+        detail = run_detail(session, run_id, epoch=kept)
+        again = form_query(session.get_one(TrainingRun, run_id))
+    return render(
+        request,
+        "training/_training.html",
+        report=report,
+        detail=detail,
+        again=again,
+        plateau=plateau_epoch(report.epochs) if report.run.is_ended else None,
+        has_board=has_log(access.project.id, run_id),
+    )
 
 
 def _form(

@@ -36,6 +36,11 @@ def log_folder(project_id: int) -> Path:
     return get_storage().root / FOLDER / str(project_id)
 
 
+def has_log(project_id: int, run_id: int) -> bool:
+    """Whether a run has logs, and TensorBoard to show them is installed."""
+    return is_installed() and (log_folder(project_id) / str(run_id)).is_dir()
+
+
 class ProjectBoard:
     """TensorBoard of one project as an ASGI application that answers under `prefix`."""
 

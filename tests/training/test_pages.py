@@ -7,16 +7,18 @@ import re
 import pytest
 from sqlalchemy import select, update
 
+from app.core.clock import now
 from app.core.database import read, write
 from app.labelling.models import LabelClass
+from app.library.models import Image
 from app.projects.models import Project
 from app.runs.models import Run
 from app.training.again import form_query
 from app.training.fit_settings import Augmentation, FitSettings
 from app.training.mirroring import mirror_doubts
 from app.training.models import TrainingRun
-from app.training.recording import record_epochs
-from app.training.schemas import EpochFigures, TrainingRequest
+from app.training.recording import record_detail, record_epochs, write_log
+from app.training.schemas import EpochDetails, EpochFigures, LogLine, TrainingRequest
 from app.training.service import start_training
 from app.training.setting_fields import setting_groups
 from tests.factories.datasets import make_class, make_images
@@ -191,6 +193,36 @@ def test_a_run_shows_its_epochs_as_charts_while_it_goes_on(sign_in_as: SignInAs,
     assert f'data-fragment="{part}"' in browser.get(f"{here}/runs/{run_id}").text
     record_epochs(run_id, [EpochFigures(epoch, *[0.1] * 7, is_best=epoch == 900) for epoch in range(4, 1001)])
     assert browser.get(part).text.count(",") < 6000
+
+
+def test_a_run_shows_its_worst_classes_its_mistakes_and_its_log(sign_in_as: SignInAs, here: str, project: Project):
+    run_id = start_training(TrainingRequest(project_id=project.id, start="random", trunk="compact_cnn"))
+    with read() as session:
+        classes = dict(session.execute(select(LabelClass.name, LabelClass.id)).all())
+        image_id = session.scalars(select(Image.id).where(Image.class_id == classes["Apple"])).first()
+    apple, melon = classes["Apple"], classes["Melon"]
+    record_epochs(run_id, [epoch(1)])
+    mistakes = [[image_id, apple, melon, 0.93], [999_999, apple, melon, 0.9]]
+    record_detail(run_id, [EpochDetails(1, True, [[apple, 6, 7], [melon, 2, 8]], mistakes)])
+    write_log(run_id, [LogLine(now(), "The batch was halved: memory ran out.", "warning")])
+    browser = sign_in_as("engineer")
+    text = browser.get(f"{here}/runs/{run_id}/training").text
+    assert text.index(">Melon</a>") < text.index(">Apple</a>")
+    for words in ("2 of 8", "25%", "→ Melon", "93%", "Warning: The batch was halved", "1 line", 'data-live="loss"'):
+        assert words in text
+    assert "999999" not in text
+    assert "Run again with changes" not in text
+    with write() as session:
+        session.execute(update(Run).where(Run.id == run_id).values(state="failed"))
+    text = browser.get(f"{here}/runs/{run_id}/training").text
+    assert "Run again with changes" in text
+    assert 'data-live="loss"' not in text
+    found = browser.get(f"/api/v1{here}/runs/{run_id}/training").json()
+    assert found["epochs"][0]["number"] == 1
+    assert found["detail"]["classes"][0] == {"class_id": melon, "name": "Melon", "right": 2, "seen": 8}
+    assert found["detail"]["log"][0]["level"] == "warning"
+    assert found["config"]["fit"]["epochs"] == 120
+    assert (found["run"]["state"], found["version"]) == ("failed", None)
 
 
 def test_a_throw_away_run_offers_the_normal_one_once_labelling_has_lifted_a_class(
