@@ -75,14 +75,14 @@ def perform(session: Session, heading: Heading, *, how: str, steps: Sequence[eve
     events.lock_images(session, [row.image_id for step in steps for row in step.staged])
     skipped: list[Skipped] = []
     for step in steps:
-        skipped += _untouched(session, action.project_id, step)
+        skipped += held_back(session, action.project_id, step)
         events.append(session, action, how=how, step=step)
     return close(session, action, skipped)
 
 
 def close(session: Session, action: LabelAction, skipped: list[Skipped]) -> ActionResult:
     """Let the images follow the action's events, put classes that got labels back into use, keep the result."""
-    _reopen_classes(session, action)
+    reopen_classes(session, action)
     action.images = events.follow(session, action)
     review_asking.sample(session, action)
     action.skipped = [asdict(row) for row in skipped[:SKIPPED_SHOWN]]
@@ -126,10 +126,11 @@ def label_text(state: str, class_name: str | None, sub_class_name: str | None) -
     return f"{class_name} / {sub_class_name}" if sub_class_name else class_name
 
 
-def _untouched(session: Session, project_id: int, step: events.Step) -> list[Skipped]:
+def held_back(session: Session, project_id: int, step: events.Step) -> list[Skipped]:
+    """The staged images that a step may not change, and why."""
     staged = events.staged_rows(session, step.staged)
     may_change = events.may_change(step, project_id, staged)
-    held_back = (
+    kept = (
         select(staged.c.image_id)
         .join(Image, Image.id == staged.c.image_id)
         .where(events.in_project(project_id), ~may_change)
@@ -147,12 +148,13 @@ def _untouched(session: Session, project_id: int, step: events.Step) -> list[Ski
     here = select(Image.id).where(Image.id == staged.c.image_id, events.in_project(project_id)).scalar_subquery()
     elsewhere = session.scalars(select(staged.c.image_id).where(here.is_(None)))
     return [
-        *who_and_what(session, Image.id.in_(held_back), why=why),
+        *who_and_what(session, Image.id.in_(kept), why=why),
         *(Skipped(image_id, "no such image in this project") for image_id in elsewhere),
     ]
 
 
-def _reopen_classes(session: Session, action: LabelAction) -> None:
+def reopen_classes(session: Session, action: LabelAction) -> None:
+    """Put archived classes that got labels by an act back into use."""
     given = select(LabelEvent.to_class_id).where(LabelEvent.action_id == action.id, LabelEvent.to_class_id.is_not(None))
     session.execute(
         update(LabelClass)

@@ -252,8 +252,9 @@ def end_class(
 
 
 def turn_back(session: Session, undone: LabelAction) -> None:
-    """What undoing an act means for classes: those that it ended are back, with their aliases; those that it made and
-    that carry no label end. Called when the images follow the undo.
+    """What undoing an act means for classes, once the images follow it.
+
+    Those that it ended are back, with their aliases; those that it made end where they carry no label.
     """
     classes = select(LabelClass).where(LabelClass.project_id == undone.project_id)
     for ended in session.scalars(classes.where(LabelClass.ended_by_action_id == undone.id)):

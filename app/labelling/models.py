@@ -38,7 +38,7 @@ class LabelClass(_Named, Table):
     An archived class carries no label; `merged_into_id` says where its labels went, so that what an older version
     suggests still finds its class. `trained_as_id` is the temporary merge: the class keeps its labels, and data sets,
     training and figures count them as that other class until the two are parted. `made_by_action_id` and
-    `ended_by_action_id` name the act on labels (a split, a merge, a deletion) whose undo ends the class, or brings it back.
+    `ended_by_action_id` name the act on labels (a split, a merge, a deletion) whose undo ends it, or brings it back.
     """
 
     __tablename__ = "label_class"

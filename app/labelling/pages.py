@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import ValidationError
@@ -11,12 +11,14 @@ from starlette.responses import JSONResponse, Response
 from app.accounts.roles import allows
 from app.core.clock import now
 from app.core.database import read, write
+from app.core.texts import tr
 from app.labelling import (
     class_act_pages,
     class_file_pages,
     class_pages,
     history_pages,
     key_pages,
+    large_acts,
     lookalike_pages,
     people_pages,
     proposal_pages,
@@ -40,6 +42,7 @@ from app.web.templating import redirect
 
 router = APIRouter(prefix="/projects/{slug}", include_in_schema=False)
 Labeller = Annotated[Access, Depends(require("labeller"))]
+Reviewer = Annotated[Access, Depends(require("reviewer"))]
 ActionId = Annotated[int, Path(ge=1, le=2**62)]
 
 
@@ -50,6 +53,17 @@ def act(access: Labeller, sent: LabelRequest) -> Response:
     if not veil.is_veiled(sent):
         return _answer(access, _act(access, sent))
     return _answer(access, _act(access, veil.unveiled(sent), may_be_check=True), veil)
+
+
+@router.post("/labels/many", status_code=202)
+def act_on_many(request: Request, access: Reviewer, sent: LabelRequest) -> Response:
+    """The same on all that match a filter, however many: a run, undone as one."""
+    who: dict[str, Any] = {"project_id": access.project.id, "user_id": access.user_id}
+    with write() as session:
+        run_id = large_acts.request_act(
+            session, seen_by_now(sent), **who, may_remove_many=allows(access.role, "engineer")
+        )
+    return _begun(request, access, run_id)
 
 
 @router.post("/label")
@@ -68,16 +82,13 @@ def act_by_form(access: Labeller, form: FormFields) -> Response:
 def undo(
     request: Request, access: Labeller, action_id: ActionId, request_key: Annotated[RequestKey | None, Query()] = None
 ) -> Response:
-    """Take an action back as one, for scripts (JSON) and for the history's buttons."""
+    """Take an action back as one, for scripts (JSON) and for the history's buttons. A large one goes on as a run."""
+    who: dict[str, Any] = {"project_id": access.project.id, "user_id": access.user_id}
+    who["may_undo_others"] = allows(access.role, "reviewer")
     with write() as session:
-        result = service.undo(
-            session,
-            action_id,
-            project_id=access.project.id,
-            user_id=access.user_id,
-            may_undo_others=allows(access.role, "reviewer"),
-            request_key=request_key,
-        )
+        if large_acts.is_large(session, action_id):
+            return _begun(request, access, large_acts.request_undo(session, action_id, **who))
+        result = service.undo(session, action_id, **who, request_key=request_key)
     if wants_json(request):
         return _answer(access, result)
     return _back(f"/projects/{access.project.slug}/history", result, "changed back")
@@ -106,8 +117,7 @@ def undo_last(access: Labeller, sent: UndoRequest) -> Response:
 
 
 def _act(access: Access, sent: LabelRequest, *, may_be_check: bool = False) -> ActionResult:
-    if sent.selection is not None and sent.selection.seen_at is None:
-        sent = sent.model_copy(update={"selection": sent.selection.model_copy(update={"seen_at": now()})})
+    sent = seen_by_now(sent)
     with read() as session:  # A filter may take long to answer: not while everybody else waits to write.
         image_ids = service.chosen_ids(session, sent, project_id=access.project.id)
     with write() as session:
@@ -122,6 +132,20 @@ def _act(access: Access, sent: LabelRequest, *, may_be_check: bool = False) -> A
             may_remove_many=allows(access.role, "engineer"),
             image_ids=image_ids,
         )
+
+
+def seen_by_now(sent: LabelRequest) -> LabelRequest:
+    """The request, its selection bound to what is here at this moment where it does not say when it was made."""
+    if sent.selection is None or sent.selection.seen_at is not None:
+        return sent
+    return sent.model_copy(update={"selection": sent.selection.model_copy(update={"seen_at": now()})})
+
+
+def _begun(request: Request, access: Access, run_id: int) -> Response:
+    address = f"/projects/{access.project.slug}/runs/{run_id}"
+    if not wants_json(request):
+        return redirect(address, tr("This goes on in the background."), kind="info")
+    return JSONResponse({"run_id": run_id, "address": address}, status_code=202)
 
 
 def _back(url: str, result: ActionResult, verb: str) -> Response:

@@ -156,7 +156,7 @@ def act_on(
     Raises Forbidden where more than REMOVE_AT_ONCE images are to be removed by somebody who may not, and InvalidInput,
     NotFound or Conflict for classes and selections as `apply_labels` and `resolve` do.
     """
-    heading = Heading(project_id, user_id, request.act.value, summary_of(request), request.request_key)
+    heading = Heading(project_id, user_id, request.act.value, "", request.request_key)
     if (earlier := earlier_result(session, heading)) is not None:
         return earlier
     if image_ids is None:
@@ -171,30 +171,28 @@ def act_on(
                 received=f"{len(image_ids):,}",
             )
         )
-    unseen = _unseen(request, user_id)
-    used = request.suggestion
-    if request.act is Act.LABEL and request.class_id is not None:
-        return apply_one_label_to(
-            session,
-            project_id=project_id,
-            user_id=user_id,
-            image_ids=image_ids,
-            class_id=request.class_id,
-            sub_class_id=request.sub_class_id if "sub_class_id" in request.model_fields_set else UNSET,
-            how=request.how,
-            expected_versions=request.versions,
-            suggested_by_version_id=used.version_id if used else None,
-            confidences=used.confidences if used else None,
-            request_key=request.request_key,
-            conditions=unseen,
-        )
-    step = Step(
-        _targets_of_act(request),
-        _staged(image_ids, request.versions, {}),
+    heading = replace(heading, summary=summary_of(session, request, project_id=project_id))
+    step = step_of(session, request, image_ids, project_id=project_id, user_id=user_id)
+    return perform(session, heading, how=request.how, steps=[step])
+
+
+def step_of(
+    session: Session, request: LabelRequest, image_ids: Sequence[int], *, project_id: int, user_id: int | None
+) -> Step:
+    """What a request makes of some images. Raises as `act_on` does for classes and versions."""
+    unseen, used = _unseen(request, user_id), request.suggestion
+    _require_version_of(session, project_id, used.version_id if used else None)
+    if request.class_id is not None:
+        targets = _label_targets(session, project_id, request.class_id, _sub_class_of(request))
+    else:
+        targets = _targets_of_act(request)
+    return Step(
+        targets,
+        _staged(image_ids, request.versions, used.confidences if used else {}),
+        suggested_by_version_id=used.version_id if used else None,
         restores=request.act is Act.RESTORE,
         conditions=unseen,
     )
-    return perform(session, heading, how=request.how, steps=[step])
 
 
 def chosen_ids(session: Session, request: LabelRequest, *, project_id: int) -> list[int]:
@@ -204,12 +202,18 @@ def chosen_ids(session: Session, request: LabelRequest, *, project_id: int) -> l
     return list(dict.fromkeys(request.image_ids or []))
 
 
-def summary_of(request: LabelRequest) -> str:
-    """What the history calls an act other than a label."""
+def summary_of(session: Session, request: LabelRequest, *, project_id: int) -> str:
+    """What the history calls an act. Raises NotFound or InvalidInput for a class that is none or not in use."""
+    if request.class_id is not None:
+        return f"Labelled {_label_words(session, project_id, request.class_id, _sub_class_of(request))}"
     return _SUMMARIES.get(request.act) or f"Judged not good: {(request.reason or '').replace('_', ' ')}"
 
 
-def _unseen(request: LabelRequest, user_id: int) -> Sequence[ColumnElement[bool]]:
+def _sub_class_of(request: LabelRequest) -> int | Unset | None:
+    return request.sub_class_id if "sub_class_id" in request.model_fields_set else UNSET
+
+
+def _unseen(request: LabelRequest, user_id: int | None) -> Sequence[ColumnElement[bool]]:
     """A filter's images were not all on the page: what somebody else changed since it was made stays as it is."""
     if request.selection is None or request.selection.seen_at is None:
         return ()

@@ -29,8 +29,7 @@ def undo(
     Classes that were archived by a merge and get labels back are in use again. An undo is an action: undoing it redoes.
     Raises NotFound, Forbidden (another's action, or one that only a reviewer may do), Conflict (already undone).
     """
-    who = {"project_id": project_id, "user_id": user_id, "may_undo_others": may_undo_others}
-    undone = to_be_undone(session, action_id, **who)
+    undone = to_be_undone(session, action_id, project_id=project_id, user_id=user_id, may_undo_others=may_undo_others)
     action = begin_undo(session, undone, user_id=user_id, request_key=request_key)
     if isinstance(action, ActionResult):
         return action

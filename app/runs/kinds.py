@@ -20,6 +20,8 @@ RUN_KINDS = {
         RunKind("library.import", "library", "Import"),
         RunKind("library.capture", "library", "Capture groups"),
         RunKind("library.duplicates", "library", "Search for duplicates"),
+        RunKind("labelling.act", "library", "Act on many images"),
+        RunKind("labelling.undo", "library", "Undo of a large act"),
         RunKind("exchange.preview", "library", "Import preview"),
         RunKind("exchange.export", "library", "Export"),
         RunKind("exchange.compare", "library", "Comparison of a CSV file"),

@@ -9,6 +9,8 @@ import pytest
 from app.core.database import write
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.labelling import class_parts, service
+from app.labelling.class_merge import merge_classes
+from app.labelling.class_names import aliases_of, class_named, set_aliases
 from app.labelling.class_parts import LabelsGo
 from app.labelling.models import LabelClass
 from app.labelling.schemas import ActionResult
@@ -109,3 +111,26 @@ def test_a_deleted_class_may_give_its_images_to_another(place: make.Workplace, l
             class_parts.delete_class(session, **who, labels_go=LabelsGo.POOL, target_id=place.bear)
         class_parts.delete_class(session, **who, labels_go=LabelsGo.CLASS, target_id=place.bear)
     assert {name for _, name, _ in labels(place, lions)} == {"Bear"}
+
+
+def test_undoing_a_split_ends_the_class_it_made_and_undoing_a_merge_gives_aliases_back(
+    place: make.Workplace, lions: list[int]
+):
+    who: dict[str, Any] = {"project_id": place.project_id, "user_id": place.rita}
+    with write() as session:
+        split = class_parts.split_by_sub_class(session, class_id=place.lion, **who, names={place.cub: "Lion cub"})
+        made, off = class_parts.split_off(session, name="Pride", image_ids=lions[:1], **who)
+    for done in (off, split):
+        undo(place, done)
+    with write() as session:
+        ends = {name: class_named(session, place.project_id, name) for name in ("Lion cub", "Pride")}
+        assert all(each is not None and each.archived_at is not None for each in ends.values())
+        for class_id, aliases in ((place.tiger, ["Tigre"]), (place.lion, ["Leo"])):
+            set_aliases(session, session.get_one(LabelClass, class_id), aliases)
+        merged = merge_classes(session, source_id=place.tiger, target_id=place.lion, **who)
+        assert aliases_of(session, place.lion) == ["Leo", "Tigre"]
+    undo(place, merged)
+    with write() as session:
+        assert (aliases_of(session, place.lion), aliases_of(session, place.tiger)) == (["Leo"], ["Tigre"])
+        tiger = session.get_one(LabelClass, place.tiger)
+        assert (tiger.archived_at, tiger.merged_into_id, made.id) == (None, None, ends["Pride"].id)  # type: ignore[union-attr]

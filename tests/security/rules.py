@@ -11,7 +11,14 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 from app.assembly.routers import ROUTERS
-from app.datasets.forms import Cutoffs
+from app.datasets.forms import (
+    CompareQuery,
+    Cutoffs,
+    ListedClasses,
+    PreviewQuery,
+    SnapshotImagesQuery,
+    SnapshotListQuery,
+)
 from app.evaluation.schemas import JudgedFilter
 from app.identification.schemas import ResultFilter
 from app.library.grammar import fields
@@ -105,7 +112,16 @@ GET /projects/{slug}/identify/{job_id}/classes
 GET /projects/{slug}/datasets
 GET /projects/{slug}/datasets/preview
 GET /projects/{slug}/datasets/totals
+GET /projects/{slug}/datasets/leaked
+GET /projects/{slug}/datasets/snapshots
+GET /projects/{slug}/datasets/compare
 GET /projects/{slug}/datasets/{snapshot_id}
+GET /projects/{slug}/datasets/{snapshot_id}/images
+GET /projects/{slug}/training/of-snapshot/{snapshot_id}
+GET /api/v1/projects/{slug}/datasets/plan
+GET /api/v1/projects/{slug}/datasets/snapshots
+GET /api/v1/projects/{slug}/datasets/snapshots/{snapshot_id}
+GET /api/v1/projects/{slug}/datasets/compare
 GET /projects/{slug}/benchmarks
 GET /projects/{slug}/benchmarks/{set_id}
 GET /projects/{slug}/runs
@@ -246,6 +262,7 @@ POST /projects/{slug}/library/capture
 POST /projects/{slug}/identify
 POST /projects/{slug}/identify/chosen
 POST /projects/{slug}/datasets
+POST /api/v1/projects/{slug}/datasets/snapshots
 GET /projects/{slug}/train
 POST /projects/{slug}/train
 GET /projects/{slug}/tensorboard
@@ -283,6 +300,12 @@ DECLARED = {line: role for role, lines in _BY_ROLE.items() for line in lines.spl
 FILTERS: dict[str, type[BaseModel]] = {
     f"GET {PROJECT}/identify/{{job_id}}": ResultFilter,
     f"GET {PROJECT}/datasets/totals": Cutoffs,
+    f"GET {PROJECT}/datasets": PreviewQuery,
+    f"GET {PROJECT}/datasets/preview": PreviewQuery,
+    f"GET {PROJECT}/datasets/snapshots": SnapshotListQuery,
+    f"GET {PROJECT}/datasets/compare": CompareQuery,
+    f"GET {PROJECT}/datasets/{{snapshot_id}}": ListedClasses,
+    f"GET {PROJECT}/datasets/{{snapshot_id}}/images": SnapshotImagesQuery,
     f"GET {PROJECT}/transactions": TransactionFilter,
     f"GET {PROJECT}/reports": ReportFilter,
     f"GET {PROJECT}/reports/{{table}}.csv": ReportFilter,
@@ -300,7 +323,7 @@ def acceptable(world: World) -> dict[str, Sent]:
     """
     ids, images = world.ids, world.images
     exported, compared = {"run_id": ids["export_run_id"]}, {"run_id": ids["compare_run_id"]}
-    name = {"name": "Another name"}
+    name, frozen = {"name": "Another name"}, str(ids["snapshot_id"])
     move = {"reason": "better", "expected_deployment_id": ids["deployment_id"]}
     return {
         f"POST {API}/identify": Sent(content=small_image()),
@@ -364,6 +387,9 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/identify/chosen": Sent(json={"selection": {"image_ids": images[7:8]}}, ends=frozenset({202})),
         f"POST {PROJECT}/identify": Sent(form={"kind": "pool"}),
         f"POST {PROJECT}/datasets": Sent(form={"lower": 2, "upper": 50}),
+        f"POST {API}{PROJECT}/datasets/snapshots": Sent(json={"lower": 2, "upper": 50}, ends=frozenset({201})),
+        f"GET {API}{PROJECT}/datasets/compare": Sent(query={"earlier": frozen, "later": frozen}),
+        f"GET {PROJECT}/datasets/compare": Sent(query={"earlier": frozen, "later": frozen}),
         f"POST {PROJECT}/library/conflicts/take": Sent(form={"conflict_ids": ids["fourth_conflict_id"]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/label": Sent(form={"image_ids": images[1]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/representative": Sent(form={"image_ids": images[1]}),

@@ -1,7 +1,7 @@
 // @ts-check
 // Which images are chosen: some by id, or all that match the list's filter but a few.
 
-/** Images that one act takes (app/library/selection.py). */
+/** Images that one act takes at once (app/library/selection.py); beyond, it goes on as a run. */
 export const MOST = 10_000;
 
 export class Choice {
@@ -23,21 +23,21 @@ export class Choice {
     return this.list.total ? Number(this.list.total) : Infinity;
   }
 
-  /** @returns {number} how many are taken where all that match are chosen: the newest, where there are too many for one act */
+  /** @returns {number} how many may be taken: who may begin runs takes all (`data-most` is absent), others the newest */
   get offered() {
-    return Math.min(this.total, MOST);
+    return Math.min(this.total, Number(this.list.most) || Infinity);
   }
 
-  /** @returns {number} */
+  /** @returns {number} Infinity where all were taken and not all were counted */
   get count() {
     if (!this.isAll) return this.marked.size;
-    return this.total > MOST ? MOST : this.total - this.marked.size;
+    return this.total > this.offered ? this.offered : this.total - this.marked.size;
   }
 
   /** All that match, for requests. */
   get selection() {
     const { filter = "", seenAt } = this.list;
-    const most = this.total > MOST ? { most: MOST } : {};
+    const most = this.total > this.offered ? { most: this.offered } : {};
     return { filter, except_ids: [...this.marked].map(Number), ...most, ...(seenAt ? { seen_at: seenAt } : {}) };
   }
 

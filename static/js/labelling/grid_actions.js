@@ -9,6 +9,7 @@ import { t, tn } from "../core/texts.js";
 import { toast, toastError, undoLatest } from "../core/toast.js";
 import { caption, keepLook, reasonOf, takeVersionsIn, turn, versionsIn } from "./cells.js";
 import { ClassList } from "./class_list.js";
+import { beginLarge } from "./large_act.js";
 import { Outbox, requestKey } from "./outbox.js";
 import { ClassPicker } from "./picker.js";
 import { DONE, REASONS, SelectionBar } from "./selection_bar.js";
@@ -67,12 +68,13 @@ class GridActions {
     Object.assign(document.body.dataset, { saved: String(this.saved), pending: String(waiting) });
   }
 
-  /** @returns {boolean} whether something is chosen, and not more than one act takes; else says so */
+  /** @returns {boolean} whether something is chosen, and no more by hand than one act takes; else says so */
   get isReady() {
-    const { count } = this.grid;
+    const { count, choice } = this.grid;
+    const isTooMuch = count > MOST && !choice.isAll;
     if (!count) toast(t("Choose images first: a press, Space, or Ctrl+A for all."));
-    else if (count > MOST) toast(t("One act takes at most {most} images, and more match. Narrow the filter.", { most: MOST }), { kind: "warn" });
-    return count > 0 && count <= MOST;
+    else if (isTooMuch) toast(t("One act takes at most {most} images chosen by hand.", { most: MOST }), { kind: "warn" });
+    return count > 0 && !isTooMuch;
   }
 
   openPicker() {
@@ -120,6 +122,10 @@ class GridActions {
    */
   perform(act, words, show) {
     const { grid } = this;
+    if (grid.count > MOST) {
+      void beginLarge(this.base, act, grid.choice);
+      return grid.clear();
+    }
     const [ids, chosen] = [grid.selected, grid.choice.isAll ? { selection: grid.choice.selection } : { image_ids: grid.selected.map(Number) }];
     /** @type {Looks} */
     const before = new Map(ids.map((id) => [id, keepLook(grid.layout, id)]));

@@ -106,10 +106,13 @@ export class SelectionBar {
   /** @param {import("../core/grid.js").ImageGrid} grid */
   show({ count, choice, root }) {
     const { totalWords = "" } = root.dataset;
-    this.count.textContent = count ? t("{n} chosen", { n: count }) : t("None chosen");
+    const n = Number.isFinite(count) ? count : totalWords;
+    this.count.textContent = count ? t("{n} chosen", { n }) : t("None chosen");
     this.matching.hidden = !choice.isOffered || !count;
     this.matching.textContent =
-      choice.total > choice.offered ? t("Choose the newest {n} of {total}", { n: choice.offered, total: totalWords }) : t("Choose all {n} that match", { n: choice.offered });
+      choice.total > choice.offered
+        ? t("Choose the newest {n} of {total}", { n: choice.offered, total: totalWords })
+        : t("Choose all {n} that match", { n: Number.isFinite(choice.total) ? choice.total : totalWords });
     this.clear.hidden = !count;
     const buttons = this.root.querySelectorAll(".selection-acts button");
     for (const button of buttons) /** @type {HTMLButtonElement} */ (button).disabled = !count;
