@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.core.database import read, write
 from app.identification import queries, service
+from app.identification.needs import class_needs, of_one_class
 from app.identification.schemas import MAX_ID, AcceptRequest, ChosenRequest, IdentifyRequest, ResultFilter
 from app.identification.scope import job_scope
 from app.identification.views import view_named, views_for
@@ -71,6 +72,7 @@ def results_page(request: Request, access: Viewer, job_id: JobId) -> Response:
     wanted = ResultFilter.from_query(pairs)
     with read() as session:
         scope = job_scope(session, job_id, access.project.id)
+        wanted = of_one_class(session, scope, wanted)
         found = queries.results_page(session, scope, wanted, before=place.get("before"), after=place.get("after"))
         count = queries.count_results(session, scope, wanted)
         run = queries.job_run(session, scope)
@@ -98,6 +100,7 @@ def cells(
     wanted = ResultFilter.from_query(pairs)
     with read() as session:
         scope = job_scope(session, job_id, access.project.id)
+        wanted = of_one_class(session, scope, wanted)
         found = queries.results_page(
             session, scope, wanted, before=place.get("before"), after=place.get("after"), at=at, limit=_FURTHER
         )
@@ -119,10 +122,13 @@ def classes(request: Request, access: Viewer, job_id: JobId) -> Response:
     wanted = ResultFilter.from_query(request.query_params.multi_items())
     with read() as session:
         scope = job_scope(session, job_id, access.project.id)
-        counts = queries.class_counts(session, scope, wanted)
-    path = f"/projects/{access.project.slug}/identify/{job_id}"
-    context: dict[str, Any] = {"scope": scope, "wanted": wanted, "counts": counts, "path": path}
-    return render(request, "identification/_classes.html", **context)
+        context: dict[str, Any] = {"scope": scope, "path": f"/projects/{access.project.slug}/identify/{job_id}"}
+        if wanted.view == "candidates" and scope.has_candidates:
+            context |= {"wanted": of_one_class(session, scope, wanted), "needs": class_needs(session, scope)}
+        else:
+            context |= {"wanted": wanted, "counts": queries.class_counts(session, scope, wanted)}
+    part = "_needs" if "needs" in context else "_classes"
+    return render(request, f"identification/{part}.html", **context)
 
 
 @router.post("/{job_id}/accept")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, func, null, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.core.database import Json, id_rows
 from app.core.errors import InvalidInput
@@ -18,7 +18,7 @@ from app.identification.standing import KIND
 from app.identification.views import OPEN_STATES, view_conditions
 from app.labelling.models import LabelClass
 from app.library.models import Image, ImageState
-from app.predictions.models import Prediction, ScoringJob
+from app.predictions.models import Candidate, Prediction, ScoringJob
 from app.registry.models import ModelVersion
 from app.runs.models import Run
 
@@ -49,7 +49,11 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One image of a job with what was predicted and what it is now."""
+    """One image of a job with what was predicted and what it is now.
+
+    Of a candidate `class_1` and `confidence` are for the class that it is proposed for, and `nearest_id` is the
+    labelled image of that class that it is most like, by the cosine `similarity`. Lists are sorted by `place`.
+    """
 
     image_id: int
     file_name: str
@@ -63,6 +67,9 @@ class Result:
     class_2: int | None
     confidence_2: float | None
     margin: float
+    place: float
+    similarity: float | None
+    nearest_id: int | None
 
     @property
     def is_settled(self) -> bool:
@@ -147,12 +154,15 @@ def _conditions(session: Session, scope: JobScope, wanted: ResultFilter) -> list
         Image.project_id == scope.project_id,
         *view_conditions(session, scope, wanted.view),
     ]
+    is_candidates = wanted.view == "candidates"
+    predicted_class = Candidate.class_id if is_candidates else Prediction.class_1
+    confidence = Candidate.confidence if is_candidates else Prediction.confidence_1
     if wanted.class_id is not None:
-        conditions.append(Prediction.class_1 == wanted.class_id)
+        conditions.append(predicted_class == wanted.class_id)
     if wanted.low > 0:
-        conditions.append(Prediction.confidence_1 >= wanted.low)
+        conditions.append(confidence >= wanted.low)
     if wanted.high < 1:
-        conditions.append(Prediction.confidence_1 <= wanted.high)
+        conditions.append(confidence <= wanted.high)
     if wanted.margin_low > 0:
         conditions.append(Prediction.margin >= wanted.margin_low)
     if wanted.margin_high < 1:
@@ -178,18 +188,18 @@ def results_page(
 ) -> ResultPage:
     """A page of results, surest or most doubtful first: below cursor `before`, above `after`, or from image `at` on.
 
-    Raises InvalidInput for a cursor that is none of ours.
+    Candidates are of one class, the likeliest first. Raises InvalidInput for a cursor that is none of ours.
     """
-    place = tuple_(Prediction.confidence_1, Prediction.image_id)
+    columns = (_sorted_by(wanted), Prediction.image_id)
+    place = tuple_(*columns)
     is_upwards = before is None and after is not None
     is_descending = (wanted.sort == "confident") != is_upwards
-    query = _rows().where(*_conditions(session, scope, wanted))
+    query = _rows(wanted).where(*_conditions(session, scope, wanted))
     if (cursor := before or after) is not None:
         told = tuple_(*_read_cursor(cursor))
         query = query.where(place < told if is_descending else place > told)
-    elif at is not None and (told_at := _place_of(session, scope, at)) is not None:
+    elif at is not None and (told_at := _place_of(session, scope, wanted, at)) is not None:
         query = query.where(place <= tuple_(*told_at) if is_descending else place >= tuple_(*told_at))
-    columns = (Prediction.confidence_1, Prediction.image_id)
     ordered = [column.desc() if is_descending else column.asc() for column in columns]
     rows = [Result(*row) for row in session.execute(query.order_by(*ordered).limit(limit + 1))]
     goes_on, shown = len(rows) > limit, rows[:limit]
@@ -200,35 +210,51 @@ def results_page(
 
 
 def _cursor(result: Result) -> str:
-    return f"{result.confidence!r}:{result.image_id}"
+    return f"{result.place!r}:{result.image_id}"
 
 
-def _place_of(session: Session, scope: JobScope, image_id: int) -> tuple[float, int] | None:
-    query = select(Prediction.confidence_1).where(Prediction.job_id == scope.job_id, Prediction.image_id == image_id)
-    confidence = session.scalar(query)
-    return None if confidence is None else (confidence, image_id)
+def _sorted_by(wanted: ResultFilter) -> InstrumentedAttribute[float]:
+    return Candidate.score if wanted.view == "candidates" else Prediction.confidence_1
 
 
-def _rows() -> Select[int, str, str, str | None, int, int, str, int, float, int | None, float | None, float]:
-    return (
-        select(
-            Image.id,
-            Image.file_name,
-            Image.state,
-            LabelClass.name,
-            Image.rotation,
-            Image.label_version,
-            Image.origin,
-            Prediction.class_1,
-            Prediction.confidence_1,
-            Prediction.class_2,
-            Prediction.confidence_2,
-            Prediction.margin,
-        )
-        .select_from(Prediction)
-        .join(Image, Image.id == Prediction.image_id)
-        .outerjoin(LabelClass, LabelClass.id == Image.class_id)
+def _place_of(session: Session, scope: JobScope, wanted: ResultFilter, image_id: int) -> tuple[float, int] | None:
+    of_image = (Prediction.job_id == scope.job_id, Prediction.image_id == image_id)
+    query = _scored(select(_sorted_by(wanted)), wanted).where(*of_image)
+    if wanted.view == "candidates":
+        query = query.where(Candidate.class_id == wanted.class_id)
+    place = session.scalar(query)
+    return None if place is None else (place, image_id)
+
+
+def _scored(query: Select[*tuple[Any, ...]], wanted: ResultFilter) -> Select[*tuple[Any, ...]]:
+    """The query over what the job scored; in the view of candidates, over those alone."""
+    over = query.select_from(Prediction).join(Image, Image.id == Prediction.image_id)
+    if wanted.view != "candidates":
+        return over
+    is_same = (Candidate.job_id == Prediction.job_id) & (Candidate.image_id == Prediction.image_id)
+    return over.join(Candidate, is_same)
+
+
+def _rows(wanted: ResultFilter) -> Select[*tuple[Any, ...]]:
+    is_candidates = wanted.view == "candidates"
+    columns = (
+        Image.id,
+        Image.file_name,
+        Image.state,
+        LabelClass.name,
+        Image.rotation,
+        Image.label_version,
+        Image.origin,
+        Candidate.class_id if is_candidates else Prediction.class_1,
+        Candidate.confidence if is_candidates else Prediction.confidence_1,
+        Prediction.class_2,
+        Prediction.confidence_2,
+        Prediction.margin,
+        _sorted_by(wanted),
+        Candidate.similarity if is_candidates else null(),
+        Candidate.nearest_id if is_candidates else null(),
     )
+    return _scored(select(*columns), wanted).outerjoin(LabelClass, LabelClass.id == Image.class_id)
 
 
 def _read_cursor(text: str) -> tuple[float, int]:
@@ -245,8 +271,7 @@ def _read_cursor(text: str) -> tuple[float, int]:
 def count_results(session: Session, scope: JobScope, wanted: ResultFilter) -> int:
     """How many results match, counted up to one more than COUNT_CAP."""
     found = (
-        select(Prediction.image_id)
-        .join(Image, Image.id == Prediction.image_id)
+        _scored(select(Prediction.image_id), wanted)
         .where(*_conditions(session, scope, wanted))
         .limit(COUNT_CAP + 1)
         .subquery()
@@ -267,17 +292,6 @@ def class_counts(session: Session, scope: JobScope, wanted: ResultFilter) -> lis
     return [(class_id, count) for class_id, count in rows]
 
 
-def candidate_counts(session: Session, job_id: int, class_ids: Sequence[int]) -> dict[int, int]:
-    """Images still open that the job predicts as each of the classes."""
-    rows = session.execute(
-        select(Prediction.class_1, func.count())
-        .join(Image, Image.id == Prediction.image_id)
-        .where(Prediction.job_id == job_id, Prediction.class_1.in_(class_ids), Image.state.in_(OPEN_STATES))
-        .group_by(Prediction.class_1)
-    )
-    return {class_id: count for class_id, count in rows}  # noqa: C416 - rows are no tuples to mypy
-
-
 def predicted(session: Session, job_id: int, image_ids: Sequence[int]) -> dict[int, tuple[int, float]]:
     """(class id, confidence) of the first place for those of the images that the job scored."""
     rows = session.execute(
@@ -286,6 +300,18 @@ def predicted(session: Session, job_id: int, image_ids: Sequence[int]) -> dict[i
         )
     )
     return {image_id: (class_id, confidence) for image_id, class_id, confidence in rows}
+
+
+def proposed(session: Session, job_id: int, class_id: int, image_ids: Sequence[int]) -> dict[int, tuple[int, float]]:
+    """(class id, confidence of the head) for those of the images that are the job's candidates for a class."""
+    rows = session.execute(
+        select(Candidate.image_id, Candidate.confidence).where(
+            Candidate.job_id == job_id,
+            Candidate.class_id == class_id,
+            Candidate.image_id.in_(id_rows(session, list(image_ids))),
+        )
+    )
+    return {image_id: (class_id, confidence) for image_id, confidence in rows}
 
 
 def merged_classes(session: Session, project_id: int) -> dict[int, int]:

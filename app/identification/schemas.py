@@ -62,11 +62,15 @@ class ChosenRequest(BaseModel):
 
 
 class AcceptRequest(BaseModel):
-    """Images whose predicted class becomes their label. `versions` are the label versions the page showed."""
+    """Images whose predicted class becomes their label. `versions` are the label versions the page showed.
+
+    With a `class_id` they are candidates for that class, whatever the head alone would say first.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_ids: list[Id] = Field(min_length=1, max_length=MAX_ACCEPTED)
+    class_id: Id | None = None
     versions: dict[Id, Annotated[int, Field(ge=0, le=MAX_ID)]] = Field(default_factory=dict)
     request_key: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9:_-]+$")] | None = None
 

@@ -12,6 +12,7 @@ from app.predictions.models import ScoringJob
 from app.projects.models import Project
 from app.registry.queries import get_version, production, version_classes
 from app.registry.schemas import FrozenClass, VersionRef
+from app.runs.models import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class JobScope:
     lower_cutoff: int
     lower_threshold: float
     upper_threshold: float
+    is_standing: bool
+
+    @property
+    def has_candidates(self) -> bool:
+        """Whether images are looked for that classes below the cutoff lack; a job that never ends looks for none."""
+        return not self.is_standing and any(entry.below_cutoff for entry in self.classes)
 
     @property
     def names(self) -> dict[int, str]:
@@ -41,8 +48,9 @@ _LOWER, _UPPER = 0.4, 0.8
 def job_scope(session: Session, job_id: int, project_id: int) -> JobScope:
     """The identification job of this project. Raises NotFound."""
     job = session.execute(
-        select(ScoringJob.run_id, ScoringJob.version_id, ScoringJob.images, Project.lower_cutoff)
+        select(ScoringJob.run_id, ScoringJob.version_id, ScoringJob.images, Project.lower_cutoff, Run.coalesce_key)
         .join(Project, Project.id == ScoringJob.project_id)
+        .join(Run, Run.id == ScoringJob.run_id)
         .where(
             ScoringJob.id == job_id,
             ScoringJob.project_id == project_id,
@@ -62,4 +70,5 @@ def job_scope(session: Session, job_id: int, project_id: int) -> JobScope:
         job.lower_cutoff,
         serving.lower if serving else _LOWER,
         serving.upper if serving else _UPPER,
+        job.coalesce_key is not None,
     )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.core.database import Json, write
 from app.core.errors import Conflict, InvalidInput, WinnowError
 from app.core.texts import tr
-from app.identification.queries import merged_classes, predicted
+from app.identification.queries import merged_classes, predicted, proposed
 from app.identification.schemas import AcceptRequest, IdentifyRequest, Selection
 from app.identification.scope import job_scope
 from app.identification.selection import forget_ids, store_ids
@@ -100,17 +100,21 @@ def request_chosen(image_ids: Sequence[int], *, version_id: int | None, project_
 def accept_predictions(
     session: Session, request: AcceptRequest, *, job_id: int, project_id: int, user_id: int
 ) -> ActionResult:
-    """Label each image with the class the job predicts for it: one action, one undo, version and confidence kept.
+    """Label each image with the class the job proposes for it: one action, one undo, version and confidence kept.
 
     A class that was merged since stands for the one it went into. Raises NotFound for another project's job,
-    InvalidInput for images that the job did not score.
+    InvalidInput for images that the job did not score, or that are no candidates for the class asked for.
     """
     scope = job_scope(session, job_id, project_id)
     image_ids = list(dict.fromkeys(request.image_ids))
-    found = predicted(session, job_id, image_ids)
-    unscored = [image_id for image_id in image_ids if image_id not in found]
-    if unscored:
-        raise InvalidInput(f"this job scored no image {unscored[0]}; only its own predictions can be accepted")
+    if request.class_id is None:
+        found = predicted(session, job_id, image_ids)
+    else:
+        found = proposed(session, job_id, request.class_id, image_ids)
+    unknown = [image_id for image_id in image_ids if image_id not in found]
+    if unknown:
+        what = "scored no" if request.class_id is None else f"has no candidate for class {request.class_id} in"
+        raise InvalidInput(f"this job {what} image {unknown[0]}; only what it proposes can be accepted")
     into = merged_classes(session, project_id)
     changes = [
         Change(

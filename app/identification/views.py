@@ -35,10 +35,6 @@ def _everything(_session: Session, _scope: JobScope) -> Conditions:
     return []
 
 
-def _candidates(_session: Session, scope: JobScope) -> Conditions:
-    return [Prediction.class_1.in_([entry.class_id for entry in scope.classes if entry.below_cutoff])]
-
-
 def low_count_classes(scope: JobScope) -> list[int]:
     """Classes that had fewer usable images than one and a half times the cutoff when the version was trained."""
     return [entry.class_id for entry in scope.classes if entry.usable < scope.lower_cutoff * JUST_MADE_IT]
@@ -81,8 +77,9 @@ VIEWS: Final = (
     View(
         "candidates",
         "Candidates",
-        "Predicted as a class that is still below the cutoff: the images this throw-away version was made to find.",
-        _candidates,
+        "What classes below the cutoff are waiting for, likeliest first. Under each image: the model's confidence, and"
+        " how like it is to the labelled image of the class that is shown in its corner.",
+        _everything,
         ResultFilter(view="candidates"),
     ),
     View(
@@ -131,8 +128,7 @@ def view_named(name: ViewName) -> View:
 
 def views_for(scope: JobScope) -> list[View]:
     """The views that make sense for a job: "Candidates" only where classes below the cutoff joined."""
-    has_candidates = any(entry.below_cutoff for entry in scope.classes)
-    return [view for view in VIEWS if view.name != "candidates" or has_candidates]
+    return [view for view in VIEWS if view.name != "candidates" or scope.has_candidates]
 
 
 def view_conditions(session: Session, scope: JobScope, name: ViewName) -> Conditions:

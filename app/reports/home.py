@@ -15,7 +15,8 @@ from app.core.clock import now
 from app.datasets.models import Snapshot
 from app.evaluation.queries import evaluations_by_subset
 from app.evaluation.subsets import newest_sets
-from app.identification.queries import candidate_counts, job_lines
+from app.identification.needs import candidate_counts
+from app.identification.queries import job_lines
 from app.labelling.class_counts import class_rows, trained_together, usable_up_to
 from app.labelling.models import LabelAction
 from app.labelling.queue import waiting

@@ -111,8 +111,12 @@ def tiny_version(
     throwaway: bool = False,
     parent_id: int | None = None,
     start: str = "head_only",
+    snapshot_id: int | None = None,
 ) -> TinyVersion:
-    """A version over classes of these names (made where missing), with random but fixed weights for a seed."""
+    """A version over classes of these names (made where missing), with random but fixed weights for a seed.
+
+    Without a snapshot, it is of an empty one.
+    """
     random = np.random.default_rng(seed)
     kernel = (random.normal(size=(WIDTH, len(names))) * 20).astype(np.float32)
     head = get_storage().file_path(FOLDER, f"tiny-{next(_numbers)}.head.safetensors")
@@ -140,7 +144,7 @@ def tiny_version(
             throwaway=throwaway,
             trunk_id=trunk_id,
             parent_id=parent_id,
-            snapshot_id=snapshot_row(session, project_id),
+            snapshot_id=snapshot_id or snapshot_row(session, project_id),
             start=start,
             head_file=head.name,
             head_digest=_digest(head),

@@ -130,19 +130,6 @@ def test_a_cancelled_job_keeps_what_it_scored_and_goes_on_when_resumed(project_i
     assert run.state == RunState.CANCELLED
 
 
-def test_a_throwaway_version_ends_with_the_candidates_of_classes_below_the_cutoff(project_id: int):
-    photo_images(project_id, 20)
-    version = tiny_version(
-        project_id, ["Apple", "Pear", "Plum"], throwaway=True, below_cutoff=frozenset({"Pear", "Plum"})
-    )
-    run = run_now(project_id, KIND, parameters(version), identify)
-    assert run.state == RunState.SUCCEEDED, run.error_message
-    best = [row[2] for row in predictions_of(run.result["job_id"]).values()]
-    apple, pear, plum = version.class_ids
-    assert run.result["candidates"] == {"Pear": best.count(pear), "Plum": best.count(plum)}
-    assert best.count(apple) + best.count(pear) + best.count(plum) == 20
-
-
 def test_standing_runs_share_one_job_and_cost_only_the_arrivals(project_id: int):
     ids = photo_images(project_id, 6)
     version = tiny_version(project_id, NAMES)

@@ -105,16 +105,14 @@ def test_the_ready_views_show_what_they_say(
         change_images(session, staged, project_id=project.id, state="labelled", class_id=pear)
         change_images(session, ids[3:4], project_id=project.id, state="unknown")
     assert set(shown(browser, project, job_id, "view=low_counts")) == {*ids[1::3], *ids[2::3]}
-    assert set(shown(browser, project, job_id, "view=candidates")) == set(ids[2::3])
     assert set(shown(browser, project, job_id, "view=replace")) == set(ids[1::3])
     assert shown(browser, project, job_id, "view=unknowns&state=unknown") == [ids[3]]
     deploy(project.id, version.id, upper=0.7, lower=0.5)
     assert shown(browser, project, job_id, "view=look_alikes&sort=doubtful") == ids[2:7]
     assert shown(browser, project, job_id, "view=lowest&state=pool&sort=doubtful")[0] == ids[0]
-    counts = browser.get(f"/projects/{project.slug}/identify/{job_id}/classes?view=candidates").text
-    assert "4 candidates" in counts
+    counts = browser.get(f"/projects/{project.slug}/identify/{job_id}/classes?view=low_counts").text
     assert "Plum" in counts
-    assert "Pear" not in counts
+    assert "Apple" not in counts
 
 
 def test_pages_follow_one_another_without_a_gap(sign_in_as: SignInAs, project: Project, version: TinyVersion):

@@ -24,7 +24,10 @@ function countClasses() {
 function accept(grid) {
   const ids = grid.selected;
   if (!ids.length) return toast("Choose images first: a press, Space, or Ctrl+A for all.");
-  const body = { image_ids: ids.map(Number), versions: versionsIn(grid.layout, ids), request_key: requestKey() };
+  // Candidates are for the class of the page, whatever the model alone would say first.
+  const forClass = grid.root.dataset.classId;
+  const what = forClass ? { class_id: Number(forClass) } : {};
+  const body = { image_ids: ids.map(Number), versions: versionsIn(grid.layout, ids), request_key: requestKey(), ...what };
   grid.clear();
   grid.current?.focus({ preventScroll: true });
   const send = async () => {
