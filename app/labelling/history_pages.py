@@ -1,16 +1,15 @@
-"""What was done: an image's history, acts with their undo, the settlement of conflicts, labels as CSV."""
+"""What was done: an image's history, acts with their undo, the settlement of conflicts."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from app.core.database import read, write
 from app.labelling import queries
 from app.labelling.conflicts import take_new_label
-from app.labelling.export import csv_lines
 from app.labelling.notes import notes_on
 from app.labelling.undo import SHARED_KINDS
 from app.labelling.words import HOW_WORDS
@@ -22,7 +21,6 @@ from app.web.templating import redirect, render
 router = APIRouter()
 Viewer = Annotated[Access, Depends(require("viewer"))]
 Reviewer = Annotated[Access, Depends(require("reviewer"))]
-Engineer = Annotated[Access, Depends(require("engineer"))]
 RowId = Annotated[int, Path(ge=1, le=2**62)]
 Key = Annotated[int | None, Query(ge=1, le=2**62)]
 
@@ -69,10 +67,3 @@ def take(access: Reviewer, conflict_id: RowId) -> Response:
     with write() as session:
         take_new_label(session, conflict_id, project_id=access.project.id, user_id=access.user_id)
     return redirect(f"/projects/{access.project.slug}/library/conflicts", "Took the new label; History can undo it.")
-
-
-@router.get("/labels.csv")
-def labels_csv(access: Engineer) -> Response:
-    """Every image with its label, as a stream."""
-    headers = {"Content-Disposition": f'attachment; filename="{access.project.slug}-labels.csv"'}
-    return StreamingResponse(csv_lines(access.project.id), media_type="text/csv; charset=utf-8", headers=headers)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import pytest
 
 from app.core.clock import now
@@ -240,15 +237,6 @@ def test_a_reviewer_takes_the_label_that_arrived_later(sign_in_as: SignInAs, pro
     assert sign_in_as("reviewer").post(path).status_code == 303
     with read() as session:
         assert make.image(session, image_ids[0]).state == "labelled"
-
-
-def test_labels_leave_as_csv_for_engineers(sign_in_as: SignInAs, project: Project):
-    pool(project, 2)
-    path = f"/projects/{project.slug}/labels.csv"
-    assert sign_in_as("reviewer").get(path).status_code == 403
-    answer = sign_in_as("engineer").get(path)
-    assert answer.headers["content-disposition"] == f'attachment; filename="{project.slug}-labels.csv"'
-    assert len(list(csv.DictReader(io.StringIO(answer.text)))) == 2
 
 
 def test_nothing_of_another_project_is_reached(sign_in_as: SignInAs, project: Project):

@@ -251,7 +251,6 @@ GET /projects/{slug}/relabel
 POST /projects/{slug}/relabel
 GET /projects/{slug}/relabel/{run_id}
 POST /projects/{slug}/relabel/{run_id}/apply
-GET /projects/{slug}/labels.csv
 POST /projects/{slug}/embeddings
 POST /projects/{slug}/map
 POST /projects/{slug}/library/duplicates/search

@@ -130,7 +130,7 @@ def test_no_cell_of_any_table_is_a_formula(application: object, sign_in_as: Sign
     base = f"/projects/{world.slug}"
     tables = ["days", "clients", "versions", "decisions", "accuracy", "confidence", "classes", "production"]
     cells = 0
-    for address in (f"{base}/labels.csv", *(f"{base}/reports/{table}.csv" for table in tables)):
+    for address in (f"{base}/classes.csv", *(f"{base}/reports/{table}.csv" for table in tables)):
         answer = root.get(address)
         assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
         assert answer.headers["Content-Disposition"].startswith("attachment; ")
