@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.learning import tiny
-from tests.learning.killed_run import EPOCHS
+from tests.learning.killed_run import EPOCHS, config
 from worker.learning.artifacts import read_tensors
 from worker.learning.backend import to_numpy
 from worker.learning.checkpoints import CHECKPOINT, restore_checkpoint
@@ -30,14 +30,18 @@ def test_a_run_killed_in_its_third_epoch_ends_as_an_undisturbed_one(tmp_path: Pa
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert not (tmp_path / "work" / "trunk.safetensors").exists()
 
-    samples, config = tiny.samples(tmp_path / "shards"), tiny.settings(epochs=EPOCHS)
+    samples = tiny.samples(tmp_path / "shards")
     events: list[Event] = []
-    resumed = fit(config, samples, class_count=3, work_dir=tmp_path / "work", on_event=events.append)
-    undisturbed = fit(config, samples, class_count=3, work_dir=tmp_path / "other")
+    resumed = fit(config(), samples, class_count=3, work_dir=tmp_path / "work", on_event=events.append)
+    undisturbed = fit(config(), samples, class_count=3, work_dir=tmp_path / "other")
 
     assert Note("Went on after epoch 2.") in events
     assert [event.epoch for event in events if isinstance(event, EpochDone)] == list(range(3, EPOCHS + 1))
     assert resumed.epochs_run == undisturbed.epochs_run == EPOCHS
+    # 3 steps an epoch: 1/12 of the rate in the first step, 4/12 in the fourth.
+    assert [epoch.learning_rate for epoch in resumed.history] == pytest.approx(
+        [n * 1e-3 / 12 for n in (1, 4, 7, 10, 12)]
+    )
     assert resumed.best_epoch == undisturbed.best_epoch
     for one, other in zip(resumed.history, undisturbed.history, strict=True):
         assert one.loss == pytest.approx(other.loss, rel=1e-3)

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,24 +18,29 @@ _DAMAGED: Final = "The checkpoint was damaged and has been discarded; the run be
 _OTHER: Final = "A checkpoint of another run (other images or settings) was found and discarded."
 
 
-def save_checkpoint(path: Path, network: Any, state: LoopState, *, fingerprint: str) -> None:
-    """Writes `path` atomically in place of the one before."""
+def save_checkpoint(
+    path: Path, network: Any, state: LoopState, *, fingerprint: str, averages: Sequence[Any] = ()
+) -> None:
+    """Writes `path` atomically in place of the one before; `averages` are the variables of averaged weights."""
     tensors: Tensors = {}
     for kind, values in (
         ("network", network.variables),
         ("optimizer", network.optimizer.variables),
         ("best", state.best_weights),
+        ("average", averages),
     ):
         tensors |= {f"{kind}/{number:04d}": to_numpy(each) for number, each in enumerate(values)}
     text = state.to_json()
     write_tensors(path, tensors, {"fingerprint": fingerprint, "state": text, "crc": str(_crc(tensors, text))})
 
 
-def restore_checkpoint(path: Path, network: Any, *, fingerprint: str) -> tuple[LoopState, str | None]:
-    """Puts the checkpoint into `network` (compiled, optimiser built) and gives the loop's memory and a note.
+def restore_checkpoint(
+    path: Path, network: Any, *, fingerprint: str, averages: Sequence[Any] = ()
+) -> tuple[LoopState, str | None]:
+    """Puts the checkpoint into `network` (compiled, optimiser built) and `averages`.
 
-    Without a checkpoint, or with a damaged one or one of another run, the network stays as it is and the memory is
-    empty; a useless file is deleted and the note says so.
+    Gives the loop's memory and a note. Without a checkpoint, or with a damaged one or one of another run, the network
+    stays as it is and the memory is empty; a useless file is deleted and the note says so.
     """
     if not path.is_file():
         return LoopState(), None
@@ -46,11 +52,13 @@ def restore_checkpoint(path: Path, network: Any, *, fingerprint: str) -> tuple[L
         if metadata["crc"] != str(_crc(tensors, metadata["state"])):
             raise WeightsRefused("The checksum of the checkpoint is wrong.")
         state = LoopState.from_json(metadata["state"], _numbered(tensors, "best"))
-        saved, rest = _numbered(tensors, "network"), _numbered(tensors, "optimizer")
-        for variable, value in zip(network.variables, saved, strict=True):
-            variable.assign(value)
-        for variable, value in zip(network.optimizer.variables, rest, strict=True):
-            variable.assign(value)
+        for kind, variables in (
+            ("network", network.variables),
+            ("optimizer", network.optimizer.variables),
+            ("average", averages),
+        ):
+            for variable, value in zip(variables, _numbered(tensors, kind), strict=True):
+                variable.assign(value)
     except (WeightsRefused, KeyError, ValueError, TypeError):
         path.unlink()
         return LoopState(), _DAMAGED

@@ -45,6 +45,18 @@ class LossNotFinite(LearningError):
     code = "loss_not_finite"
 
 
+class OutOfMemory(LearningError):
+    """The memory did not suffice, not even for the smallest batch."""
+
+    code = "out_of_memory"
+
+
+class DiskFull(LearningError):
+    """A checkpoint or an artifact could not be written because the disk is full."""
+
+    code = "disk_full"
+
+
 class FitCancelled(LearningError):
     """The run was cancelled; its last checkpoint stays."""
 

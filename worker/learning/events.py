@@ -1,6 +1,7 @@
 """What training tells while it runs."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,28 @@ class Note:
     """Something the reader of the run should know, in plain words."""
 
     text: str
+    level: Literal["info", "warning"] = "info"
 
 
-Event = StepProgress | EpochDone | Note
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A validation image that was answered wrongly: its row in the samples, and positions of classes."""
+
+    row: int
+    true: int
+    answered: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDetail:
+    """What the validation of an epoch, counted from 1, says by class and image. Follows its EpochDone."""
+
+    epoch: int
+    per_class: tuple[tuple[int, int, int], ...]
+    """Position of the class, images answered rightly, images seen; of 200 classes at most."""
+    mistakes: tuple[Mistake, ...]
+    """The surest ones, 12 at most."""
+
+
+Event = StepProgress | EpochDone | EpochDetail | Note

@@ -10,29 +10,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from worker.learning.artifacts import file_digest, read_trunk_card
-from worker.learning.backend import keras, tf
+from worker.learning.averaging import AveragedWeights
+from worker.learning.backend import keras, tf, to_numpy
+from worker.learning.callbacks.averages import UpdateAverages
 from worker.learning.callbacks.best_weights import BestWeights
 from worker.learning.callbacks.checkpoint import Checkpoint
 from worker.learning.callbacks.finite_loss import FiniteLoss
 from worker.learning.callbacks.interruption import Interruption, ShouldStop
 from worker.learning.callbacks.plateau import CutLearningRate
 from worker.learning.callbacks.progress import Progress
+from worker.learning.callbacks.scalars import Scalars
+from worker.learning.callbacks.thaw import Thaw
+from worker.learning.callbacks.validation import Validation
+from worker.learning.callbacks.warm_up import WarmUp
 from worker.learning.checkpoints import CHECKPOINT, restore_checkpoint
 from worker.learning.config import FitConfig
 from worker.learning.data import EmbeddingSamples, ImageSamples, Samples, check_classes, steps_per_epoch
-from worker.learning.errors import ConfigInvalid
+from worker.learning.errors import ConfigInvalid, OutOfMemory
 from worker.learning.events import EpochDone, Event, Note
 from worker.learning.heads import save_head
 from worker.learning.loop_state import LoopState
+from worker.learning.optimiser import class_weights, compile_network, quicken_norms
 from worker.learning.trunks import save_trunk
-from worker.learning.warm_start import start_head, start_network
+from worker.learning.warm_start import ParentHead, start_head, start_network
 
 OnEvent = Callable[[Event], None]
 
-_HEAD_CHECKPOINT_SPACING_S = 5.0  # an epoch of a head alone is shorter than writing it down
+SMALLEST_BATCH: Final = 4
+"""Where the memory does not suffice, batches are halved down to this."""
+_HEAD_CHECKPOINT_SPACING_S: Final = 5.0  # an epoch of a head alone is shorter than writing it down
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,7 @@ class _Surroundings:
     should_stop: ShouldStop
     checkpoint_spacing_s: float
     fingerprint: str
+    scalars_dir: Path | None
 
 
 @dataclass(frozen=True)
@@ -96,14 +106,17 @@ def fit(
     on_event: OnEvent = lambda _event: None,
     should_stop: ShouldStop = lambda: None,
     parent_trunk: Path | None = None,
+    parent_head: ParentHead | None = None,
     weights_folder: Path | None = None,
     allow_download: bool = True,
+    scalars_dir: Path | None = None,
 ) -> FitResult:
     """Trains trunk and head on images and writes both into `work_dir`.
 
+    `parent_head` is read where the settings keep the output; `scalars_dir` gets logs for TensorBoard.
     Called again with the same arguments after a kill, it goes on after the last finished epoch; EpochDone may then
-    come a second time for one epoch. Raises ConfigInvalid, ManifestInvalid, WeightsUnavailable, WeightsRefused,
-    LossNotFinite, FitCancelled.
+    come a second time for one epoch. Where the memory does not suffice, it goes on from there with half the batch.
+    Raises ConfigInvalid, ManifestInvalid, WeightsUnavailable, WeightsRefused, LossNotFinite, OutOfMemory, FitCancelled.
     """
     if config.start == "head_only":
         raise ConfigInvalid("A head-only run trains on embeddings, not on images: use fit_head.")
@@ -114,11 +127,12 @@ def fit(
         config,
         class_count=class_count,
         parent_trunk=parent_trunk,
+        parent_head=parent_head,
         weights_folder=weights_folder,
         allow_download=allow_download,
     )
     fingerprint = _fingerprint(config, samples, class_count, samples.shards.fingerprint, started.step0_digest)
-    place = _Surroundings(work_dir, on_event, should_stop, 0.0, fingerprint)
+    place = _Surroundings(work_dir, on_event, should_stop, 0.0, fingerprint, scalars_dir)
     notes = []
     if samples.missing_ids:
         notes.append(f"{len(samples.missing_ids)} images are no longer at hand; the run goes on without them.")
@@ -137,6 +151,7 @@ def fit_head(
     work_dir: Path,
     on_event: OnEvent = lambda _event: None,
     should_stop: ShouldStop = lambda: None,
+    scalars_dir: Path | None = None,
 ) -> FitResult:
     """Trains a new head on embeddings of the trunk at `trunk_path`, which stays as it is; otherwise as `fit`.
 
@@ -157,7 +172,7 @@ def fit_head(
     network = start_head(config, embedding_width=card.embedding_width, class_count=class_count)
     digest = file_digest(trunk_path)
     fingerprint = _fingerprint(config, samples, class_count, samples.digest(), digest)
-    place = _Surroundings(work_dir, on_event, should_stop, _HEAD_CHECKPOINT_SPACING_S, fingerprint)
+    place = _Surroundings(work_dir, on_event, should_stop, _HEAD_CHECKPOINT_SPACING_S, fingerprint, scalars_dir)
     trained = _train(network, config, samples, class_count, place, [])
     return _result(trained, _TrunkPart(trunk_path, digest, digest), work_dir)
 
@@ -170,31 +185,90 @@ def _train(
     place: _Surroundings,
     notes: list[str],
 ) -> _Trained:
-    """Runs the loop to its end and leaves the best weights in `network`."""
+    """Runs the loop to its end, with smaller batches where the memory asks for it; leaves the best weights."""
     place.work_dir.mkdir(parents=True, exist_ok=True)
-    validation = samples.validation_batches(config, class_count=class_count)
-    monitored = "loss" if validation is None else "val_loss"
-    steps = steps_per_epoch(samples, config)
-    _compile(network, config, steps)
-    state, note = restore_checkpoint(place.work_dir / CHECKPOINT, network, fingerprint=place.fingerprint)
-    if note:
-        notes.append(note)
-    if validation is None:
+    at_start = [to_numpy(each) for each in network.variables]
+    if not len(samples.validation_rows):
         notes.append("There are no validation images: early stopping watched the training loss instead.")
     for text in notes:
         place.on_event(Note(text))
+    halvings = 0
+    while True:
+        try:
+            return _attempt(network, config, samples, class_count, place, notes, halvings)
+        except _BatchTooLarge as refused:
+            text = _halved(config, refused)
+            halvings = refused.halvings + 1
+        notes.append(text)
+        place.on_event(Note(text, "warning"))
+        for variable, value in zip(network.variables, at_start, strict=True):
+            variable.assign(value)
+
+
+class _BatchTooLarge(Exception):
+    """The memory did not suffice for the batch after so many halvings."""
+
+    def __init__(self, halvings: int) -> None:
+        super().__init__(halvings)
+        self.halvings = halvings
+
+
+def _halved(config: FitConfig, refused: _BatchTooLarge) -> str:
+    """How to say that the batch is halved once more. Raises OutOfMemory at SMALLEST_BATCH."""
+    batch_size = config.batch_size >> refused.halvings
+    if batch_size // 2 < SMALLEST_BATCH:
+        raise OutOfMemory(
+            f"The memory did not suffice even for batches of {batch_size} images; {SMALLEST_BATCH} are the fewest"
+            " that are tried. Choose a smaller input size or trunk, or a machine with more memory."
+        ) from refused
+    return (
+        f"The memory did not suffice for batches of {batch_size} images: the run went on from its last epoch with"
+        f" {batch_size // 2}, at half the learning rate."
+    )
+
+
+def _attempt(
+    network: Any,
+    whole: FitConfig,
+    samples: Samples,
+    class_count: int,
+    place: _Surroundings,
+    notes: list[str],
+    halvings: int,
+) -> _Trained:
+    averages = AveragedWeights(network, whole.ema) if whole.ema else None
+    compile_network(network, whole)
+    state, note = restore_checkpoint(
+        place.work_dir / CHECKPOINT,
+        network,
+        fingerprint=place.fingerprint,
+        averages=averages.variables if averages else (),
+    )
+    if note:
+        notes.append(note)
+        place.on_event(Note(note))
+    if halvings > state.halvings:
+        network.optimizer.learning_rate = float(network.optimizer.learning_rate) / 2 ** (halvings - state.halvings)
+        state.halvings = halvings
+    config = _with_smaller_batches(whole, state.halvings)
     if state.ended is None and state.epochs_done < config.epochs:
+        steps = steps_per_epoch(samples, config)
+        quicken_norms(network, steps)
+        trained_on = samples.class_indices[samples.train_rows]
+        weights = class_weights(trained_on, class_count) if config.balance == "class_weights" else None
         try:
             network.fit(
                 samples.batches(config, class_count=class_count, first_epoch=state.epochs_done),
                 initial_epoch=state.epochs_done,
                 epochs=config.epochs,
                 steps_per_epoch=steps,
-                validation_data=validation,
-                callbacks=_callbacks(config, samples, state, place, monitored=monitored, steps=steps),
+                class_weight=weights,
+                callbacks=_callbacks(network, config, samples, state, place, averages, class_count, steps),
                 shuffle=False,  # the stream has its own order
                 verbose=0,
             )
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            raise _BatchTooLarge(state.halvings) from error
         except tf.errors.OpError as error:
             if samples.calls.error is not None:  # what reading an image raised; TensorFlow knows its text alone
                 raise samples.calls.error from error
@@ -204,44 +278,73 @@ def _train(
     for variable, value in zip(network.weights, state.best_weights, strict=True):
         variable.assign(value)
     stopped_early = state.ended == "stopped" or state.epochs_done < config.epochs
-    return _Trained(network, state, monitored, stopped_early, tuple(notes))
+    return _Trained(network, state, _monitored(samples), stopped_early, tuple(notes))
 
 
-def _compile(network: Any, config: FitConfig, steps: int) -> None:
-    optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(
-        optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        metrics=["accuracy"],
-        # XLA on the CPU has no fast convolution: "auto" trained EfficientNet-Lite0 twelve times slower.
-        jit_compile=False,
+def _with_smaller_batches(config: FitConfig, halvings: int) -> FitConfig:
+    """Half the images at a time make half the rate right (Goyal et al. 2017, arXiv:1706.02677)."""
+    if not halvings:
+        return config
+    return config.changed(
+        batch_size=max(SMALLEST_BATCH, config.batch_size >> halvings),
+        learning_rate=max(1e-8, config.learning_rate / 2**halvings),
     )
-    optimizer.build(network.trainable_variables)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # The averages follow within an epoch or so; a memory of 0.999 would lag behind on a small set.
-            layer.momentum = min(0.99, max(0.9, 1 - 3 / steps))
+
+
+def _monitored(samples: Samples) -> str:
+    return "val_loss" if len(samples.validation_rows) else "loss"
 
 
 def _callbacks(
-    config: FitConfig, samples: Samples, state: LoopState, place: _Surroundings, *, monitored: str, steps: int
+    network: Any,
+    config: FitConfig,
+    samples: Samples,
+    state: LoopState,
+    place: _Surroundings,
+    averages: AveragedWeights | None,
+    class_count: int,
+    steps: int,
 ) -> list[Any]:
     """In the order they run at the end of an epoch: each relies on those before it."""
-    batch_size = min(config.batch_size, len(samples.train_rows))
-    return [
+    interruption = Interruption(state, place.should_stop)
+    batches = samples.validation_batches(config, class_count=class_count)
+    validation = None
+    if batches is not None:
+        validation = Validation(batches, samples.validation_rows, averages=averages, between=interruption.ask_in_time)
+    changing = [
+        Thaw(network, place.on_event, epochs=config.unfreeze_epochs) if config.unfreeze_epochs else None,
+        WarmUp(rate=config.learning_rate, epochs=config.warmup_epochs, steps=steps) if config.warmup_epochs else None,
+        UpdateAverages(averages) if averages else None,
+    ]
+    watching = [
+        validation,
         FiniteLoss(),
-        BestWeights(state, monitored=monitored, patience=config.patience),
-        CutLearningRate(state, patience=max(1, config.patience // 2), first_rate=config.learning_rate),
-        Interruption(state, place.should_stop),
-        Progress(state, place.on_event, steps=steps, batch_size=batch_size, epochs=config.epochs),
+        BestWeights(state, monitored=_monitored(samples), patience=config.patience, averages=averages),
+        CutLearningRate(
+            state,
+            patience=max(1, config.patience // 2),
+            first_rate=config.learning_rate,
+            after=config.warmup_epochs,
+        ),
+        interruption,
+        Progress(
+            state,
+            place.on_event,
+            steps=steps,
+            batch_size=min(config.batch_size, len(samples.train_rows)),
+            epochs=config.epochs,
+            validation=validation,
+        ),
+        Scalars(place.scalars_dir, steps=steps) if place.scalars_dir else None,
         Checkpoint(
             place.work_dir / CHECKPOINT,
             state,
             fingerprint=place.fingerprint,
             spacing_s=place.checkpoint_spacing_s,
+            averages=averages.variables if averages else (),
         ),
     ]
+    return [each for each in (*changing, *watching) if each is not None]
 
 
 def _result(trained: _Trained, trunk: _TrunkPart, work_dir: Path) -> FitResult:

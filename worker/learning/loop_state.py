@@ -21,6 +21,8 @@ class LoopState:
     best_loss: float | None = None
     epochs_without_gain: int = 0
     ended: Ended | None = None
+    halvings: int = 0
+    """How often the batch was halved because the memory did not suffice."""
     seconds: float = 0.0
     """Of all attempts together."""
     best_weights: list[npt.NDArray[Any]] = field(default_factory=list)
@@ -44,4 +46,4 @@ class LoopState:
         return cls(history=history, best_weights=best_weights, **{name: values[name] for name in _PLAIN})
 
 
-_PLAIN = ("best_epoch", "best_loss", "epochs_without_gain", "ended", "seconds")
+_PLAIN = ("best_epoch", "best_loss", "epochs_without_gain", "ended", "halvings", "seconds")

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from worker.learning.averaging import AveragedWeights
 from worker.learning.backend import keras, to_numpy
 from worker.learning.loop_state import LoopState
 
@@ -10,13 +11,19 @@ SMALLEST_GAIN: Final = 1e-3
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Copies the weights into `state.best_weights` at each best epoch; stops after `patience` epochs without one."""
+    """Copies the weights (their averages, if there are some) into `state.best_weights` at each best epoch.
 
-    def __init__(self, state: LoopState, *, monitored: str, patience: int) -> None:
+    Stops after `patience` epochs without one.
+    """
+
+    def __init__(
+        self, state: LoopState, *, monitored: str, patience: int, averages: AveragedWeights | None = None
+    ) -> None:
         super().__init__()
         self._state = state
         self._monitored = monitored
         self._patience = patience
+        self._averages = averages
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Compares this epoch with the best."""
@@ -26,7 +33,8 @@ class BestWeights(keras.callbacks.Callback):
             state.best_loss = loss
             state.best_epoch = epoch + 1
             state.epochs_without_gain = 0
-            state.best_weights = [to_numpy(each) for each in self.model.weights]
+            averages = self._averages
+            state.best_weights = averages.values() if averages else [to_numpy(each) for each in self.model.weights]
         else:
             state.epochs_without_gain += 1
         if state.epochs_without_gain >= self._patience:

@@ -31,17 +31,14 @@ class Interruption(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Asks, if it is time."""
-        self._ask_in_time()
-
-    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Asks, if it is time."""
-        self._ask_in_time()
+        self.ask_in_time()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Asks always."""
         self._ask()
 
-    def _ask_in_time(self) -> None:
+    def ask_in_time(self) -> None:
+        """Asks, if the last time is SPACING_S ago. Raises FitCancelled."""
         if time.monotonic() - self._asked_at >= SPACING_S:
             self._ask()
             self._raise_if_cancelled()

@@ -10,17 +10,21 @@ _SMALLEST_SHARE: Final = 0.005
 
 
 class CutLearningRate(keras.callbacks.Callback):
-    """Multiplies the rate by FACTOR each time `patience` further epochs brought no gain. Runs after BestWeights."""
+    """Multiplies the rate by FACTOR each time `patience` further epochs brought no gain. Runs after BestWeights.
 
-    def __init__(self, state: LoopState, *, patience: int, first_rate: float) -> None:
+    The first `after` epochs, in which the rate still rises, are left alone.
+    """
+
+    def __init__(self, state: LoopState, *, patience: int, first_rate: float, after: int = 0) -> None:
         super().__init__()
         self._state = state
         self._patience = patience
         self._lowest = first_rate * _SMALLEST_SHARE
+        self._after = after
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Counts, and cuts."""
         waited = self._state.epochs_without_gain
-        if waited and waited % self._patience == 0:
-            rate = self.model.optimizer.learning_rate
-            rate.assign(max(self._lowest, float(rate) * FACTOR))
+        if epoch >= self._after and waited and waited % self._patience == 0:
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = max(self._lowest, float(optimizer.learning_rate) * FACTOR)

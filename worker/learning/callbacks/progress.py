@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from worker.learning.backend import keras
+from worker.learning.callbacks.validation import Validation
 from worker.learning.events import EpochDone, Event, StepProgress
 from worker.learning.loop_state import LoopState
 
@@ -12,10 +13,17 @@ SPACING_S: Final = 0.5
 
 
 class Progress(keras.callbacks.Callback):
-    """Emits StepProgress and EpochDone and appends the latter to `state.history`. Runs after BestWeights."""
+    """Emits StepProgress, EpochDone and EpochDetail; appends the second to `state.history`. Runs after BestWeights."""
 
     def __init__(
-        self, state: LoopState, on_event: Callable[[Event], None], *, steps: int, batch_size: int, epochs: int
+        self,
+        state: LoopState,
+        on_event: Callable[[Event], None],
+        *,
+        steps: int,
+        batch_size: int,
+        epochs: int,
+        validation: Validation | None = None,
     ) -> None:
         super().__init__()
         self._state = state
@@ -23,6 +31,7 @@ class Progress(keras.callbacks.Callback):
         self._steps = steps
         self._batch_size = batch_size
         self._epochs = epochs
+        self._validation = validation
         self._epoch = 0
         self._rate = 0.0
         self._learning_rate = 0.0
@@ -72,6 +81,8 @@ class Progress(keras.callbacks.Callback):
         )
         self._state.history.append(done)
         self._on_event(done)
+        if self._validation is not None and self._validation.detail is not None:
+            self._on_event(self._validation.detail)
 
     def _tell(self, step: int, logs: dict[str, float]) -> None:
         epochs_left = self._epochs - self._epoch
