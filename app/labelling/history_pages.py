@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
+from app.accounts.roles import allows
 from app.core.database import read, write
-from app.labelling import queries
+from app.labelling import quality_checks, queries
 from app.labelling.conflicts import take_new_label
 from app.labelling.notes import notes_on
 from app.labelling.undo import SHARED_KINDS
@@ -45,8 +46,9 @@ def actions_page(request: Request, access: Viewer, by: Literal["mine", "all"] = 
     mine = access.user_id if by == "mine" else None
     with read() as session:
         found = queries.actions(session, access.project.id, user_id=mine, before=before, limit=_ACTIONS)
+        hides = not allows(access.role, "reviewer") and quality_checks.is_on(session, access.project.id)
     older = found[-1].id if len(found) == _ACTIONS else None
-    context: dict[str, Any] = {"actions": found, "by": by, "before": before, "older": older}
+    context: dict[str, Any] = {"actions": found, "by": by, "before": before, "older": older, "hides_checks": hides}
     context |= {"user_id": access.user_id, "shared": SHARED_KINDS}
     return render(request, "labelling/actions.html", active="library", **context)
 

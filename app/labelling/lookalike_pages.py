@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from app.core.database import read, write
 from app.core.errors import NotFound
 from app.core.texts import tr
-from app.labelling import key_bindings, own_day, queries, queue, screen_words
+from app.labelling import key_bindings, own_day, quality_checks, queries, queue, screen_words
 from app.labelling.lookalike_schemas import PageAnswer, PageRequest, ProposedSection, View
 from app.labelling.lookalikes import accept_page, next_candidates, proposed_sections
 from app.labelling.models import LabelClass
@@ -48,7 +48,7 @@ def lookalikes_page(
     with read() as session:
         context: dict[str, Any] = {
             "among": _among(session, access.project.id, view),
-            "waiting": queue.waiting(session, access.project.id),
+            "waiting": quality_checks.waiting(session, access.project.id),
             "keys": {each.name: each.key for each in key_bindings.commands_of(session, access.user_id)},
         }
     context |= {"view": view, "one_class": one, "cap": queue.WAITING_CAP, "reasons": screen_words.reason_words()}
@@ -69,7 +69,7 @@ def next_page(access: Labeller, sent: PageRequest) -> Response:
         body: dict[str, Any] = {
             "sections": [_section_as_json(access.project.slug, section) for section in sections],
             "version_id": suggested.version_id,
-            "waiting": queue.waiting(session, access.project.id),
+            "waiting": quality_checks.waiting(session, access.project.id),
             "today": own_day.labelled_since(session, since=day_began(sent.since), **who),
         }
     return JSONResponse(body)

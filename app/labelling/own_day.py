@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from app.labelling.actions import label_text
-from app.labelling.models import LabelAction, LabelClass, LabelEvent, SubClass
+from app.labelling.models import LabelAction, LabelClass, LabelEvent, QualityCheck, SubClass
 from app.library.models import ImageState
 
 SETTLING: Final = ("label", "unknown", "none", "not_good", "good", "remove", "settle")
@@ -45,12 +45,13 @@ class EarlierAnswer:
 class DaySummary:
     """What a labeller did: images by kind of act, accepted suggestions, undone acts, the classes given most, and time.
 
-    `active` leaves out pauses of more than two minutes.
+    `accepted` is None where it is not to be told: hidden checks do not count in it. `active` leaves out pauses of more
+    than two minutes.
     """
 
     images: int
     by_kind: dict[str, int]
-    accepted: int
+    accepted: int | None
     undone: int
     classes: list[tuple[str, int]]
     began_at: datetime | None
@@ -102,8 +103,10 @@ def earlier_answers(session: Session, project_id: int, user_id: int, since: date
     ][::-1]
 
 
-def summary_of(session: Session, project_id: int, user_id: int, since: datetime) -> DaySummary:
-    """What somebody did in a project since a moment."""
+def summary_of(
+    session: Session, project_id: int, user_id: int, since: datetime, *, hides_checks: bool = False
+) -> DaySummary:
+    """What somebody did in a project since a moment. `hides_checks`: told so that no hidden check shows in it."""
     own = _acts_since(project_id, user_id, since)
     acts = session.execute(
         select(LabelAction.kind, LabelAction.images, LabelAction.created_at, LabelAction.undone_by_action_id)
@@ -124,9 +127,15 @@ def summary_of(session: Session, project_id: int, user_id: int, since: datetime)
         LabelAction.kind.in_(SETTLING),
     )
     accepted = select(func.count()).where(*events, LabelEvent.how == "accepted_suggestion")
+    labelled = select(LabelEvent.to_class_id.label("class_id")).where(
+        *events, LabelEvent.to_state == ImageState.LABELLED
+    )
+    answered = select(QualityCheck.answer_class_id).where(*own, QualityCheck.action_id == LabelAction.id)
+    answered = answered.where(QualityCheck.answer_state == ImageState.LABELLED, QualityCheck.answered_at.is_not(None))
+    given = union_all(labelled, answered).subquery()
     classes = (
         select(LabelClass.name, func.count())
-        .where(*events, LabelEvent.to_state == ImageState.LABELLED, LabelClass.id == LabelEvent.to_class_id)
+        .join(given, given.c.class_id == LabelClass.id)
         .group_by(LabelClass.name)
         .order_by(func.count().desc(), LabelClass.name)
         .limit(_TOP_CLASSES)
@@ -134,7 +143,7 @@ def summary_of(session: Session, project_id: int, user_id: int, since: datetime)
     return DaySummary(
         images=sum(by_kind.values()),
         by_kind=by_kind,
-        accepted=session.scalar(accepted) or 0,
+        accepted=None if hides_checks else session.scalar(accepted) or 0,
         undone=sum(act.kind == "undo" for act in acts),
         classes=[(name, count) for name, count in session.execute(classes)],
         began_at=moments[0] if moments else None,

@@ -13,7 +13,7 @@ from app.core.clock import now
 from app.core.database import read
 from app.core.errors import Forbidden
 from app.core.texts import tr
-from app.labelling import agreement, check_figures, people, queries
+from app.labelling import agreement, check_figures, people, quality_checks, queries
 from app.labelling.own_day import summary_of
 from app.labelling.undo import SHARED_KINDS
 from app.web.access import Access
@@ -45,11 +45,13 @@ def person_page(request: Request, access: Labeller, user_id: UserId, before: Key
         raise Forbidden(tr("another's work is for reviewers; your own is at your own number"))
     project_id = access.project.id
     with read() as session:
+        hides = not allows(access.role, "reviewer") and quality_checks.is_on(session, project_id)
         name, role = people.person(session, project_id, user_id)
         found = queries.actions(session, project_id, user_id=user_id, before=before, limit=_ACTIONS)
         context: dict[str, Any] = {
             "by_day": people.by_day(session, project_id, user_id),
-            "lately": summary_of(session, project_id, user_id, now() - _PACE),
+            "lately": summary_of(session, project_id, user_id, now() - _PACE, hides_checks=hides),
+            "hides_checks": hides,
             "agreement": agreement.report(session, project_id, user_id=user_id),
         }
         if allows(access.role, "reviewer"):

@@ -23,6 +23,7 @@ from app.labelling.check_answers import take_answer
 from app.labelling.models import LabelAction, LabelClass, QualityCheck
 from app.labelling.own_day import EarlierAnswer
 from app.labelling.queue import QueueImage, shown
+from app.labelling.queue import waiting as all_waiting
 from app.labelling.schemas import Act, ActionResult, LabelRequest
 from app.library.models import Image, ImageState
 from app.projects.models import Project
@@ -38,12 +39,19 @@ _FINAL: Final = {
     Act.REMOVE: ImageState.REMOVED,
 }
 _NO_IMAGE: Final = 2**62
+_TENS: Final = 10
 _chance = SystemRandom()
 
 
 def is_on(session: Session, project_id: int) -> bool:
     """Whether the project mixes checks in."""
     return session.get_one(Project, project_id).check_percent > 0
+
+
+def waiting(session: Session, project_id: int) -> int:
+    """How many images wait, as screens tell it: in full tens where checks are on, since an answered check still waits."""
+    exact = all_waiting(session, project_id)
+    return -(-exact // _TENS) * _TENS if is_on(session, project_id) else exact
 
 
 def mix_in(

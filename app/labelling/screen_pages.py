@@ -51,7 +51,7 @@ def label_page(
         mix = Mix((Part(Policy.CLASS, class_id),)) if class_id else Mix.parse(policy or remembered)
         first = queue.shown(session, access.project.id, [image] if image else [])
         context: dict[str, Any] = {
-            "waiting": queue.waiting(session, access.project.id),
+            "waiting": quality_checks.waiting(session, access.project.id),
             "classes": class_counts.class_rows(session, access.project.id) if first else [],
             "views": list_views(session, access.project.id),
             "wanted": _wanted(session, access.project.id, mix),
@@ -107,7 +107,7 @@ def next_images(access: Labeller, sent: NextRequest) -> Response:
         checks = quality_checks.mix_in(session, handed.images, **who, have=have)
     with read() as session:
         body = _shown(session, access, sent, handed, checks, veil)
-        body["waiting"] = queue.waiting(session, access.project.id)
+        body["waiting"] = quality_checks.waiting(session, access.project.id)
         body["today"] = own_day.labelled_since(session, since=day_began(sent.since), **who)
     return JSONResponse(body | {"may_be_more": handed.may_be_more})
 
@@ -145,8 +145,9 @@ def picture(access: Labeller, image_id: ImageId, r: Turn = Turn.NONE) -> Respons
 def summary(request: Request, access: Labeller, since: AwareDatetime | None = None) -> Response:
     """A fragment: what one did since one's day began."""
     with read() as session:
-        found = own_day.summary_of(session, access.project.id, access.user_id, day_began(since))
-        waiting = queue.waiting(session, access.project.id)
+        hides = quality_checks.is_on(session, access.project.id)
+        found = own_day.summary_of(session, access.project.id, access.user_id, day_began(since), hides_checks=hides)
+        waiting = quality_checks.waiting(session, access.project.id)
     context: dict[str, Any] = {"day": found, "waiting": waiting, "cap": queue.WAITING_CAP}
     return render(request, "labelling/_summary.html", **context)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from app.core.texts import tr
 from app.labelling.schemas import LabelRequest, SuggestionUsed
 from app.web.secret import keyed_digest
 
@@ -16,6 +17,7 @@ FIRST: Final = 1 << 45
 _HALF: Final = 22
 _MASK: Final = (1 << _HALF) - 1
 _ROUNDS: Final = 4
+_SHORT: Final = 10_000
 
 
 class Veil:
@@ -56,12 +58,17 @@ class Veil:
         return request.model_copy(update=changed)
 
     def images(self, slug: str, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Images of the screen with veiled numbers, and pictures under these."""
+        """Images of the screen with veiled numbers, pictures under these, and no file name: the library finds by it."""
         if not self.is_on:
             return images
         numbers = [self.shown(each["id"]) for each in images]
         return [
-            {**each, "id": number, "picture": f"/projects/{slug}/label/pictures/{number}"}
+            {
+                **each,
+                "id": number,
+                "name": tr("image %(id)s", id=f"{number % _SHORT:04}"),
+                "picture": f"/projects/{slug}/label/pictures/{number}",
+            }
             for each, number in zip(images, numbers, strict=True)
         ]
 

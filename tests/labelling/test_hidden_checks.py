@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -144,3 +145,27 @@ def test_numbers_are_another_permutation_for_each_labeller():
     assert not {other.shown(image_id) for image_id in range(1, 2000)} & set(numbers)
     assert sorted(numbers) != numbers
     assert one.real(7) == 7
+
+
+def test_no_page_of_the_labeller_tells_a_check_from_the_rest(
+    sign_in_as: SignInAs, project: Project, classes: dict[str, int]
+):
+    ann, rita, base = sign_in_as("labeller"), sign_in_as("reviewer"), f"/projects/{project.slug}"
+    images, checks = with_checks(ann, project)
+    assert not [each for each in images if "photo" in each["name"]]
+    check, other = (next(each["id"] for each in images if (each["id"] in checks) is wanted) for wanted in (True, False))
+    told = []
+    for number in (check, other):
+        act(ann, project, number, class_id=classes["Egret"])
+        waiting = ann.post(f"{base}/label/next", json={"count": 0}).json()["waiting"]
+        page = ann.get(f"{base}/label").text
+        told.append((waiting, re.findall(r'id="waiting">([^<]*)<', page)))
+    assert told[0] == told[1] == (10, ["10 waiting"])
+    history, own = (ann.get(f"{base}/{where}").text for where in ("history?by=mine", f"people/{ann.user_id}"))
+    for text in (history, own):
+        assert text.count("Labelled Egret") == 2
+        assert "action_id=" not in text
+    assert rita.get(f"{base}/history").text.count("action_id=") == 2
+    summary = re.sub(r"<[^>]+>|\s+", " ", ann.get(f"{base}/label/summary").text)
+    assert re.search(r"Egret +2 ", summary)
+    assert "accepted" not in summary
