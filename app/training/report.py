@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from app.core.database import Json
 from app.core.errors import NotFound
+from app.datasets.models import SnapshotClass
 from app.datasets.queries import get_snapshot
 from app.datasets.service import preview
 from app.registry.models import ModelVersion
-from app.runs.models import Run
+from app.runs.models import Run, RunState
 from app.runs.queries import RunView, following_runs, run_view
 from app.training import queries
+from app.training.diagnosis import ClassImages, Finding, RunFacts, diagnose
+from app.training.fit_settings import Augmentation
 from app.training.models import Epoch, TrainingRun
 from app.training.queries import LiftedClass
 
@@ -59,6 +62,8 @@ class TrainingReport:
     epochs: Sequence[Epoch]
     lifted: tuple[LiftedClass, ...]
     identification: RunView | None
+    findings: tuple[Finding, ...]
+    """What its curves and sets say."""
 
     @property
     def best(self) -> Epoch | None:
@@ -95,6 +100,7 @@ def training_report(session: Session, run_id: int, project_id: int) -> TrainingR
         raise NotFound(f"run {run_id} is no training run")
     snapshot = get_snapshot(session, asked.snapshot_id, project_id)
     version = queries.version_of_run(session, run_id)
+    epochs = _detached(session, queries.epochs(session, run_id))
     return TrainingReport(
         run=run,
         start=asked.start,
@@ -108,9 +114,31 @@ def training_report(session: Session, run_id: int, project_id: int) -> TrainingR
         parent_number=_number(session, asked.parent_version_id),
         version_number=version.number if version else None,
         lineage=version.lineage if version else {},
-        epochs=_detached(session, queries.epochs(session, run_id)),
+        epochs=epochs,
         lifted=lifted_classes(session, project_id, asked) if run.throwaway and run.is_ended else (),
         identification=_identification(session, run_id),
+        findings=tuple(diagnose(epochs, _facts(session, run, asked))),
+    )
+
+
+def _facts(session: Session, run: RunView, asked: TrainingRun) -> RunFacts:
+    """What the run was given, as its diagnosis names it."""
+    fit = asked.config["fit"]
+    rows = session.scalars(
+        select(SnapshotClass)
+        .where(SnapshotClass.snapshot_id == asked.snapshot_id, SnapshotClass.position.is_not(None))
+        .order_by(SnapshotClass.position)
+    )
+    return RunFacts(
+        classes=[ClassImages(each.name, each.train, each.validation) for each in rows],
+        most_epochs=int(fit["epochs"]),
+        patience=int(fit["patience"]),
+        learning_rate=float(fit["learning_rate"]),
+        balance=str(fit.get("balance", "none")),
+        has_augmentation=Augmentation.model_validate(fit["augmentation"]).is_active,
+        is_running=not run.is_ended,
+        was_stopped=run.stopped_early or run.state == RunState.CANCELLED,
+        error_code=run.error_code,
     )
 
 
