@@ -104,6 +104,14 @@ def test_from_scratch_then_warm_then_head_only():
     assert 0 < (embedded or 0) < head.result["images"]
     assert not any((get_storage().root / "work").glob("training-*/*"))
 
+    kept = []
+    for seed in (0, 1):
+        on_views = trained(project_id, start="head_only", parent_version_id=first.id, epochs=2, views=2, seed=seed)
+        assert on_views.state == RunState.SUCCEEDED, on_views.error_message
+        kept.append(sorted((get_storage().root / "views").glob("*/*.views")))
+    assert len(kept[0]) == 1
+    assert kept[1] == kept[0]
+
 
 def test_a_throw_away_run_stays_one_and_marks_the_classes_below_the_cutoff():
     project_id, _ = project_of_photos({"Apple": 14, "Melon": 14, "Pear": 9}, lower=12)

@@ -120,7 +120,8 @@ class EmbeddingSamples:
     train_rows: Indices
     validation_rows: Indices
     views: npt.NDArray[np.float16] | None = None
-    """(V, N, E): each row's augmented views, of which an epoch sees one or the image itself; a memory map will do."""
+    """(V, len(train_rows), E), in the order of `train_rows`, which ascend: augmented views, of which an epoch sees one
+    or the image itself; a memory map will do."""
     calls: PythonCalls = field(default_factory=PythonCalls)
 
     def batches(self, config: FitConfig, *, class_count: int, first_epoch: int) -> Any:
@@ -172,7 +173,7 @@ class EmbeddingSamples:
         if self.views is not None:
             chosen = (draw(rows, seed=seed, epoch=epoch, times=times)[:, 0] * (len(self.views) + 1)).astype(np.int64)
             is_view = chosen > 0
-            vectors[is_view] = self.views[chosen[is_view] - 1, rows[is_view]]
+            vectors[is_view] = self.views[chosen[is_view] - 1, np.searchsorted(self.train_rows, rows[is_view])]
         return vectors
 
     def _shaped(self, vectors: Any) -> Any:
@@ -223,8 +224,12 @@ def embedding_samples(
     embeddings: npt.NDArray[np.float16] | npt.NDArray[np.float32],
     class_indices: Sequence[int] | Indices,
     splits: Sequence[Split],
+    views: npt.NDArray[np.float16] | None = None,
 ) -> EmbeddingSamples:
-    """Rows of `embeddings` (N, E) with their classes and splits. Raises ManifestInvalid if they do not fit."""
+    """Rows of `embeddings` (N, E) with their classes and splits; `views` (V, T, E) of the T that train, in order.
+
+    Raises ManifestInvalid if they do not fit.
+    """
     if embeddings.ndim != _MATRIX or not len(embeddings) == len(class_indices) == len(splits):
         raise ManifestInvalid(
             f"Embeddings must be (N, E) with N classes and N splits; got {embeddings.shape},"
@@ -239,6 +244,7 @@ def embedding_samples(
         class_indices=np.asarray(class_indices, np.int64),
         train_rows=np.flatnonzero(parts == "train"),
         validation_rows=np.flatnonzero(parts == "validation"),
+        views=views,
     )
 
 

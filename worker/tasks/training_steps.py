@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,22 +26,25 @@ from app.registry.queries import get_trunk
 from app.registry.schemas import TrunkRef
 from app.registry.service import register_trunk
 from app.training.pixels import SnapshotPixels
-from app.training.recording import load_job, record_environment, record_epochs, register
-from app.training.schemas import EpochFigures, MadeArtifacts, TrainingJob
+from app.training.recording import load_job, record_environment, register
+from app.training.schemas import MadeArtifacts, TrainingJob
+from app.training.tensorboards import log_folder
 from worker.execution import RunContext
 from worker.learning.artifacts import file_digest, read_trunk_card
 from worker.learning.backend import tf
 from worker.learning.config import FitConfig
 from worker.learning.data import ManifestRow, Split, embedding_samples, pack_manifest
 from worker.learning.errors import FitCancelled, ManifestInvalid
-from worker.learning.events import EpochDone, Event, StepProgress
 from worker.learning.export import export_trunk
 from worker.learning.fit import FitResult, fit, fit_head
 from worker.learning.parity import check_exported
 from worker.learning.trunks import write_starting_trunk
+from worker.learning.warm_start import ParentHead
+from worker.tasks.training_faults import full_disk_said, parent_file, refuse_empty_classes
+from worker.tasks.training_teller import Teller, figures
+from worker.tasks.training_views import views_to_train_on
 
 PARITY_IMAGES: Final = 64
-SECONDS_BETWEEN_WRITES: Final = 0.5
 _SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")
 
 
@@ -68,6 +70,16 @@ def train_version(context: RunContext) -> None:
         job = load_job(session, context.run_id)
     record_environment(job.run_id, {"device": _device(), "cores": os.cpu_count()})
     folder = get_storage().work_dir("training", job.run_id)
+    with full_disk_said():
+        made, stopped_early = _made(context, job, folder)
+    with write() as session:
+        was_stopped = stopped_early and context.wants() == "stop"
+        context.complete(session, register(session, job, made), stopped_early=was_stopped)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(context: RunContext, job: TrainingJob, folder: Path) -> tuple[MadeArtifacts, bool]:
+    """What the run leaves in storage, and whether it ended before all epochs allowed."""
     try:
         fitted = _fit_head_only(context, job, folder) if job.start == "head_only" else _fit_all(context, job, folder)
     except FitCancelled:
@@ -83,7 +95,7 @@ def train_version(context: RunContext) -> None:
         head_digest=result.head_digest,
         step0_trunk_digest=result.step0_trunk_digest,
         trunk_digest=result.trunk_digest,
-        history=tuple(_figures(epoch) for epoch in result.history),
+        history=tuple(figures(epoch) for epoch in result.history),
         best_epoch=result.best_epoch,
         seconds=result.seconds,
         images_per_second=result.images_per_second,
@@ -91,41 +103,57 @@ def train_version(context: RunContext) -> None:
         parity=parity,
         notes=fitted.notes,
     )
-    with write() as session:
-        was_stopped = result.stopped_early and context.wants() == "stop"
-        context.complete(session, register(session, job, made), stopped_early=was_stopped)
-    shutil.rmtree(folder, ignore_errors=True)
+    return made, result.stopped_early
+
+
+def _fit_config(job: TrainingJob) -> FitConfig:
+    """The run's settings, classes that are not flipped by their positions."""
+    config = FitConfig.from_json(job.fit)
+    position = {each.class_id: place for place, each in enumerate(job.manifest.classes)}
+    unflipped = tuple(position[each] for each in config.augmentation.no_flip if each in position)
+    return config.changed(augmentation=config.augmentation.model_copy(update={"no_flip": unflipped}))
 
 
 def _fit_head_only(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
     """The trunk stays as it is: embeddings come from the store, computed by the engine that will serve."""
     trunk = job.parent.trunk if job.parent else _starting_trunk(context, job, folder)
-    weights = checked_path(trunk.weights_file, trunk.digest)
+    weights = (
+        parent_file(job.parent, trunk.weights_file, trunk.digest)
+        if job.parent
+        else checked_path(trunk.weights_file, trunk.digest)
+    )
     wanted = job.manifest.splits != TEST
     ids = job.manifest.image_ids[wanted].tolist()
+    loaded = load_trunk(trunk.id)
     embed_missing(
-        load_trunk(trunk.id),
+        loaded,
         ids,
         on_progress=lambda settled: context.progress(settled, len(ids), "Embedding images"),
     )
     with read() as session:
         found, embeddings = read_embeddings(session, trunk.id, ids)
     rows = np.searchsorted(job.manifest.image_ids, np.array(found, dtype=np.int64))
+    config = _fit_config(job)
     samples = embedding_samples(
         embeddings,
         job.manifest.positions[rows],
         [_SPLITS[split] for split in job.manifest.splits[rows].tolist()],
+        views_to_train_on(context, job, config, loaded, rows, embeddings, folder),
     )
-    teller = _Teller(context, job)
+    refuse_empty_classes(job, samples.class_indices[samples.train_rows])
+    teller = Teller(context, job, found)
     result = fit_head(
-        FitConfig.from_json(job.fit),
+        config,
         samples,
         trunk_path=weights,
         class_count=len(job.manifest.classes),
         work_dir=folder,
         on_event=teller.tell,
         should_stop=context.wants,
+        scalars_dir=log_folder(job.project_id) / str(job.run_id),
     )
+    teller.note(_ending(result))
+    teller.flush()
     return _Fitted(trunk, result, missing=len(ids) - len(found))
 
 
@@ -140,20 +168,41 @@ def _fit_all(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
         pixels_key=f"{PREPROCESSING_VERSION}|{job.manifest.fingerprint}",
         on_progress=lambda done, total: context.progress(done, total, "Preparing images"),
     )
-    parent = job.parent.trunk if job.parent else None
-    teller = _Teller(context, job)
+    refuse_empty_classes(job, samples.class_indices[samples.train_rows])
+    parent = job.parent
+    teller = Teller(context, job, samples.shards.image_ids)
     result = fit(
-        FitConfig.from_json(job.fit),
+        _fit_config(job),
         samples,
         class_count=len(job.manifest.classes),
         work_dir=folder,
         on_event=teller.tell,
         should_stop=context.wants,
-        parent_trunk=checked_path(parent.weights_file, parent.digest) if parent else None,
+        parent_trunk=parent_file(parent, parent.trunk.weights_file, parent.trunk.digest) if parent else None,
+        parent_head=_parent_head(job),
         weights_folder=get_settings().trunk_weights_dir,
+        scalars_dir=log_folder(job.project_id) / str(job.run_id),
     )
+    teller.note(_ending(result))
+    teller.flush()
     context.progress(0, 0, "Exporting the trunk")
     return _Fitted(_registered_trunk(result.trunk_path, folder), result)
+
+
+def _parent_head(job: TrainingJob) -> ParentHead | None:
+    """The parent's output layer, with the columns of classes that both know."""
+    if job.parent is None:
+        return None
+    before = {class_id: place for place, class_id in enumerate(job.parent_classes)}
+    columns = {
+        place: before[each.class_id] for place, each in enumerate(job.manifest.classes) if each.class_id in before
+    }
+    return ParentHead(parent_file(job.parent, job.parent.head_file, job.parent.head_digest), columns)
+
+
+def _ending(result: FitResult) -> str:
+    how = "ended early" if result.stopped_early else "ran all its epochs"
+    return f"Training {how}, after epoch {result.epochs_run}; the weights of epoch {result.best_epoch} are kept."
 
 
 def _starting_trunk(context: RunContext, job: TrainingJob, folder: Path) -> TrunkRef:
@@ -242,49 +291,3 @@ def _device() -> str:
     """What TensorFlow computes on here."""
     names = [device.name.rpartition("physical_device:")[2] for device in tf.config.list_physical_devices()]
     return ", ".join(names)
-
-
-def _figures(epoch: EpochDone) -> EpochFigures:
-    return EpochFigures(
-        number=epoch.epoch,
-        loss=epoch.loss,
-        accuracy=epoch.accuracy,
-        validation_loss=epoch.val_loss,
-        validation_accuracy=epoch.val_accuracy,
-        learning_rate=epoch.learning_rate,
-        seconds=epoch.seconds,
-        images_per_second=epoch.images_per_second,
-        is_best=epoch.is_best,
-    )
-
-
-class _Teller:
-    """Turns what the loop tells into progress and epoch rows; short epochs are written several at once."""
-
-    def __init__(self, context: RunContext, job: TrainingJob) -> None:
-        self._context = context
-        self._job = job
-        self._unwritten: list[EpochFigures] = []
-        self._written_at = float("-inf")
-
-    def tell(self, event: Event) -> None:
-        """Called by the loop, in its thread. Raises RunCancelled and LostLease."""
-        if isinstance(event, EpochDone):
-            self._unwritten.append(_figures(event))
-            if time.monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
-                record_epochs(self._job.run_id, self._unwritten)
-                self._unwritten.clear()
-                self._written_at = time.monotonic()
-        elif isinstance(event, StepProgress):
-            epochs = int(self._job.fit["epochs"])
-            self._context.progress(
-                (event.epoch - 1) * event.steps + event.step,
-                epochs * event.steps,
-                f"Epoch {event.epoch} of at most {epochs}",
-                epoch=event.epoch,
-                epochs=epochs,
-                loss=event.loss,
-                accuracy=event.accuracy,
-                images_per_second=event.images_per_second,
-                eta_seconds=event.eta_seconds,
-            )
