@@ -49,7 +49,7 @@ def is_on(session: Session, project_id: int) -> bool:
 
 
 def waiting(session: Session, project_id: int) -> int:
-    """How many images wait, as screens tell it: in full tens where checks are on, since an answered check still waits."""
+    """How many images wait, as screens tell it: in full tens where checks are on, which go on waiting."""
     exact = all_waiting(session, project_id)
     return -(-exact // _TENS) * _TENS if is_on(session, project_id) else exact
 
