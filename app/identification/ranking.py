@@ -26,6 +26,8 @@ SHRINKAGE: Final = 1.0
 OTHERS_WEIGHT: Final = 0.5
 NEIGHBOURS_WEIGHT: Final = 2.0
 COMPARED_WITH: Final = 2048
+_SPARE_DIRECTIONS: Final = 32
+_ITERATIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,9 +42,8 @@ class Space:
         """From a sample float32 (N, E) of the library, N at least 1."""
         mean = rows.mean(axis=0)
         centred = rows - mean
-        spread, axes = np.linalg.eigh(centred.T @ centred / np.float32(len(rows)))
         kept = min(MOST_DIMENSIONS, max(1, len(rows) - 1), rows.shape[1])
-        variances, directions = np.maximum(spread[::-1][:kept], 0.0), axes[:, ::-1][:, :kept]
+        variances, directions = _principal(centred.T @ centred / np.float32(len(rows)), kept)
         level = max(float(variances.mean()), 1e-12)
         scale = np.sqrt(variances / level + SHRINKAGE)
         return cls(mean, np.ascontiguousarray(directions / scale, dtype=np.float32))
@@ -122,6 +123,22 @@ class Ranker:
         is_own = self._labelled.class_ids == class_id
         cosines = unit_rows(rows) @ unit_rows(self._labelled.rows[is_own]).T
         return cosines.max(axis=1), self._labelled.ids[is_own][cosines.argmax(axis=1)]
+
+
+def _principal(covariance: Rows, count: int) -> tuple[Rows, Rows]:
+    """The largest variances (K,) and their directions (E, K), by subspace iteration (Halko et al. 2011).
+
+    All of them by a full decomposition would take longer than everything else here, most of it for directions that are
+    thrown away.
+    """
+    random = np.random.default_rng(0)
+    spare = min(len(covariance), count + _SPARE_DIRECTIONS)
+    basis = random.standard_normal((len(covariance), spare)).astype(np.float32)
+    for _ in range(_ITERATIONS):
+        basis = np.linalg.qr(covariance @ basis)[0]
+    variances, turns = np.linalg.eigh(basis.T @ covariance @ basis)
+    largest = np.maximum(variances[::-1][:count], 0.0).astype(np.float32)
+    return largest, np.asarray(basis @ turns[:, ::-1][:, :count], dtype=np.float32)
 
 
 def _nearest_mean(placed: Rows, known: Rows) -> Rows:
