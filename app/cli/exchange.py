@@ -26,12 +26,13 @@ def export(
     format_name: Annotated[str, typer.Option("--format", help=f"One of {', '.join(WRITERS)}.")] = "csv",
     view: Annotated[str, typer.Option(help="A saved view's name.")] = "",
     query: Annotated[str, typer.Option("--filter", help="A filter as in the library's address: state=labelled")] = "",
+    snapshot: Annotated[int, typer.Option(min=0, help="A snapshot's number: its images as it froze them.")] = 0,
     pictures: Annotated[Pictures, typer.Option(help="What lies beside the labels.")] = Pictures.ORIGINALS,
     strip_metadata: Annotated[bool, typer.Option(help="Take EXIF, places and comments out of originals.")] = False,
     force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Export images and labels of a project, of a filter or of a saved view."""
+    """Export images and labels of a project, of a filter, of a saved view or of a snapshot."""
     with reported(as_json=as_json):
         if out.exists() and not force:
             raise InvalidInput(f"{str(out)!r} is there already; --force writes over it")
@@ -42,6 +43,7 @@ def export(
             format=format_name,
             query=query,
             view_id=view_id,
+            snapshot_id=snapshot or None,
             pictures=pictures,
             strip_metadata=strip_metadata,
         )

@@ -1,4 +1,4 @@
-"""Filtering images by the benchmark set that they are in."""
+"""Filtering images by the benchmark set or the snapshot that they are in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import Session
 
 from app.core.texts import tr
-from app.datasets.models import BenchmarkImage, BenchmarkSet
+from app.datasets.models import BenchmarkImage, BenchmarkSet, Snapshot, SnapshotImage
 from app.library.grammar import Choice, Field, Values, is_any, number_id
 from app.library.models import Image
 
@@ -33,7 +33,32 @@ def _sets(session: Session, project_id: int) -> list[Choice]:
     ]
 
 
+def _in_snapshots(values: Values) -> ColumnElement[bool]:
+    return exists().where(SnapshotImage.image_id == Image.id, is_any(SnapshotImage.snapshot_id)(values))
+
+
+def _ids_of_snapshots(project_id: int, values: Values) -> Select[Any]:  # noqa: ARG001 - as above
+    return select(SnapshotImage.image_id).where(is_any(SnapshotImage.snapshot_id)(values))
+
+
+def _snapshots(session: Session, project_id: int) -> list[Choice]:
+    query = select(Snapshot.id).where(Snapshot.project_id == project_id).order_by(Snapshot.id.desc())
+    found = session.scalars(query.limit(_SETS_OFFERED))
+    return [(str(number), tr("Snapshot %(number)s", number=number)) for number in found]
+
+
 FIELDS: Final = (
+    Field(
+        "snapshot_id",
+        lambda: tr("Snapshot"),
+        "data_sets",
+        number_id,
+        _in_snapshots,
+        _ids_of_snapshots,
+        in_order=True,
+        many=True,
+        choices=_snapshots,
+    ),
     Field(
         "benchmark_set_id",
         lambda: tr("Benchmark set"),

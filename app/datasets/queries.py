@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
-from sqlalchemy import ColumnElement, Integer, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Executable, Integer, case, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import SQLCoreOperations
 
@@ -31,10 +31,14 @@ from app.datasets.schemas import (
     SubClassPreview,
     ViewUsed,
 )
+from app.embeddings.models import ImageCluster
 from app.labelling.models import LabelClass, SubClass
 from app.library.filters import ImageFilter
-from app.library.models import Image, ImageState
+from app.library.models import Image, ImageCount, ImageState
 from app.registry.models import ModelVersion
+from app.registry.queries import reference_trunk
+
+_PART: Final = 20_000
 
 
 def library_columns(session: Session, project_id: int) -> ImageColumns:
@@ -70,10 +74,36 @@ def library_columns(session: Session, project_id: int) -> ImageColumns:
         )
         .order_by(Image.id)
     )
-    rows = [tuple(row) for row in session.execute(statement)]
-    table = np.array(rows, dtype=np.int64).reshape(-1, 16)
+    table = _table(session, statement, width=16)
     numbers, flags = table[:, :8].T.copy(), table[:, 8:].T.astype(np.bool_)
     return ImageColumns(*numbers, *flags)
+
+
+def _table(session: Session, statement: Executable, *, width: int) -> Ints:
+    """The rows of a statement of whole numbers, read in parts: a million Python tuples need not stand side by side."""
+    read = session.execute(statement.execution_options(yield_per=_PART)).partitions()
+    parts = [np.array([tuple(row) for row in rows], dtype=np.int64) for rows in read]
+    return np.concatenate([np.zeros((0, width), dtype=np.int64), *parts])
+
+
+def cluster_numbers(session: Session, columns: ImageColumns, project_id: int) -> Ints:
+    """The embedding cluster of each row by the reference trunk, from 1; 0 where there is none yet."""
+    numbers = np.zeros(len(columns), dtype=np.int64)
+    trunk = reference_trunk(session, project_id)
+    if trunk is None:
+        return numbers
+    own = (ImageCluster.project_id == project_id, ImageCluster.trunk_id == trunk.id)
+    found = _table(session, select(ImageCluster.image_id, ImageCluster.cluster).where(*own), width=2)
+    place = np.minimum(np.searchsorted(columns.id, found[:, 0]), max(len(columns) - 1, 0))
+    known = columns.id[place] == found[:, 0] if len(columns) else np.zeros(len(found), dtype=np.bool_)
+    numbers[place[known]] = found[known, 1] + 1
+    return numbers
+
+
+def labelled_images(session: Session, project_id: int) -> int:
+    """How many images carry a label, by the kept counts."""
+    of_project = (ImageCount.project_id == project_id, ImageCount.state == ImageState.LABELLED)
+    return int(session.scalar(select(func.sum(ImageCount.images)).where(*of_project)) or 0)
 
 
 def within_view(session: Session, columns: ImageColumns, project_id: int, chosen: ImageFilter) -> Flags:
@@ -123,15 +153,19 @@ def sub_class_names(session: Session, project_id: int) -> dict[int, str]:
     return dict(session.execute(statement).all())
 
 
-def previous_ids(session: Session, project_id: int, *, upper: int, include_small: bool) -> Ints:
-    """Images of the snapshot before: the newest with these choices, else the newest of all."""
+def snapshot_before(session: Session, project_id: int, *, upper: int, include_small: bool) -> int | None:
+    """The snapshot whose images come first: the newest with these choices, else the newest of all."""
     alike = (Snapshot.upper_cutoff == upper) & (Snapshot.include_small == include_small)
-    snapshot_id = session.scalar(
+    return session.scalar(
         select(Snapshot.id)
         .where(Snapshot.project_id == project_id)
         .order_by(case((alike, 0), else_=1), Snapshot.id.desc())
         .limit(1)
     )
+
+
+def ids_of_snapshot(session: Session, snapshot_id: int | None) -> Ints:
+    """The images of a snapshot; none without one."""
     found = session.scalars(select(SnapshotImage.image_id).where(SnapshotImage.snapshot_id == snapshot_id))
     return np.fromiter(found, dtype=np.int64)
 
@@ -144,16 +178,35 @@ def get_snapshot(session: Session, snapshot_id: int, project_id: int) -> Snapsho
     return snapshot
 
 
+SnapshotSort = Literal["id", "classes", "images", "lower", "upper"]
+
+
 def snapshot_list(
-    session: Session, project_id: int, *, before: int | None = None, limit: int = 50
+    session: Session,
+    project_id: int,
+    *,
+    before: int | None = None,
+    sort: SnapshotSort = "id",
+    down: bool = True,
+    offset: int = 0,
+    limit: int = 50,
 ) -> list[SnapshotFacts]:
-    """Snapshots, the newest first; `before` is the id that ended the page before."""
-    statement = select(Snapshot, User.name).outerjoin(User, User.id == Snapshot.created_by)
+    """Snapshots, the newest first unless sorted otherwise; `before` is the id that ended the page before."""
+    made = select(func.count()).where(ModelVersion.snapshot_id == Snapshot.id).scalar_subquery()
+    statement = select(Snapshot, User.name, made).outerjoin(User, User.id == Snapshot.created_by)
     statement = statement.where(Snapshot.project_id == project_id)
     if before is not None:
         statement = statement.where(Snapshot.id < before)
-    rows = session.execute(statement.order_by(Snapshot.id.desc()).limit(limit))
-    return [SnapshotFacts(*_facts(snapshot), name) for snapshot, name in rows]
+    column = {
+        "id": Snapshot.id,
+        "classes": Snapshot.classes,
+        "images": Snapshot.images,
+        "lower": Snapshot.lower_cutoff,
+        "upper": Snapshot.upper_cutoff,
+    }[sort]
+    ordered = statement.order_by(column.desc() if down else column, Snapshot.id.desc())
+    rows = session.execute(ordered.offset(offset).limit(limit))
+    return [SnapshotFacts(*_facts(snapshot), name, versions) for snapshot, name, versions in rows]
 
 
 def _facts(snapshot: Snapshot) -> tuple[int, str, int, int, bool, int, int, int, datetime]:
@@ -184,6 +237,7 @@ def snapshot_view(session: Session, snapshot_id: int, project_id: int) -> Snapsh
             needs=each.needs,
             available=(0, 0, 0),
             taken=(each.train, each.validation, each.test),
+            train_origins=tuple(summary.get("train_origins", {}).get(str(each.class_id), (0, 0, 0))),
             measured=each.measured,
         )
         for each in snapshot_classes(session, snapshot_id)
@@ -249,8 +303,7 @@ def manifest(session: Session, snapshot_id: int) -> Manifest:
         .where(SnapshotImage.snapshot_id == snapshot_id)
         .order_by(SnapshotImage.image_id)
     )
-    rows = [tuple(row) for row in session.execute(statement)]
-    columns = np.array(rows, dtype=np.int64).reshape(-1, 5).T.copy()
+    columns = _table(session, statement, width=5).T.copy()
     return Manifest(snapshot_id, snapshot.fingerprint, snapshot.include_small, included, *columns)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -92,6 +93,8 @@ class ClassPreview:
     """Usable images in the order of SPLITS."""
     taken: tuple[int, int, int]
     """Images the snapshot takes, in the order of SPLITS; zeros when the class is left out."""
+    train_origins: tuple[int, int, int]
+    """Training images the snapshot takes, in the order of ORIGINS; all that is measured is real."""
     measured: bool
 
     @property
@@ -104,16 +107,33 @@ class ClassPreview:
         """Images the snapshot takes of it."""
         return sum(self.taken)
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the upper cutoff leaves some of it out."""
+        return 0 < self.total < self.usable
+
+    @property
+    def rests_on_made(self) -> bool:
+        """Whether staged or synthetic images are among those it takes."""
+        return self.train_origins[1] + self.train_origins[2] > 0
+
 
 @dataclass(frozen=True, slots=True)
 class SubClassPreview:
-    """A sub-class inside an included class, with what the snapshot takes of it by split."""
+    """A sub-class with what the snapshot takes of it by split."""
 
     class_id: int
     sub_class_id: int
     name: str
     usable: int
     taken: tuple[int, int, int]
+
+    @property
+    def missing_from(self) -> tuple[str, ...]:
+        """The splits that the snapshot takes none of it for, though it takes some."""
+        if not sum(self.taken):
+            return SPLITS
+        return tuple(split for split, count in zip(SPLITS, self.taken, strict=True) if not count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +160,16 @@ class Preview:
     view: ViewUsed | None = None
     """None: the whole library."""
 
+    @cached_property
+    def _by_class(self) -> dict[int, list[SubClassPreview]]:
+        found: dict[int, list[SubClassPreview]] = {}
+        for each in self.sub_classes:
+            found.setdefault(each.class_id, []).append(each)
+        return found
+
     def sub_classes_of(self, class_id: int) -> list[SubClassPreview]:
         """The sub-classes of one class."""
-        return [each for each in self.sub_classes if each.class_id == class_id]
+        return self._by_class.get(class_id, [])
 
     @property
     def short(self) -> list[ClassPreview]:
@@ -161,9 +188,43 @@ class Preview:
         return train, validation, test
 
     @property
+    def train_origins(self) -> tuple[int, int, int]:
+        """Training images by origin over all classes."""
+        real, staged, synthetic = (sum(each.train_origins[place] for each in self.classes) for place in range(3))
+        return real, staged, synthetic
+
+    @property
+    def usable(self) -> int:
+        """Usable images over all classes, whatever the cutoffs."""
+        return sum(each.usable for each in self.classes)
+
+    @property
     def total(self) -> int:
         """Images over all classes and splits."""
         return sum(self.taken)
+
+
+@dataclass(frozen=True, slots=True)
+class CutoffChoice:
+    """What a person chooses before a snapshot is frozen."""
+
+    lower: int
+    upper: int
+    include_small: bool = False
+    seed: int = 0
+    view_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """What a choice would include now, and what freezing it would settle besides."""
+
+    preview: Preview
+    seed: int
+    undrawn: int
+    """Images that would get their split, for ever."""
+    leaked_now: tuple[int, ...]
+    """Images that would be retired from measuring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +241,8 @@ class SnapshotFacts:
     classes: int
     created_at: datetime
     created_by: str | None
+    versions: int = 0
+    """Model versions that were made from it."""
 
 
 @dataclass(frozen=True, slots=True)

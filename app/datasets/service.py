@@ -13,7 +13,8 @@ from app.core.clock import now
 from app.core.database import id_rows
 from app.core.errors import InvalidInput
 from app.datasets import queries
-from app.datasets.choosing import Standing, as_trained, choose, quotas, standing
+from app.datasets.choosing import as_trained, in_order, standing
+from app.datasets.counting import count, take_census
 from app.datasets.models import Snapshot, SnapshotClass, SnapshotImage
 from app.datasets.schemas import (
     SHARES,
@@ -21,12 +22,10 @@ from app.datasets.schemas import (
     ClassPreview,
     Draw,
     DrawnSplits,
-    Flags,
     ImageColumns,
     Ints,
     Preview,
     SnapshotPlan,
-    SubClassPreview,
     ViewUsed,
 )
 from app.datasets.splitting import draw
@@ -85,7 +84,7 @@ def make_plan(
     With a saved view only its images are taken; splits are drawn as ever. Raises InvalidInput for bad cutoffs, NotFound
     for an unknown view.
     """
-    _check_cutoffs(lower, upper)
+    check_cutoffs(lower, upper)
     view = get_view(session, view_id, project_id) if view_id is not None else None
     columns = queries.library_columns(session, project_id)
     decided = draw(columns, seed=seed)  # By the labels as they are: so parting two classes leaves fair splits.
@@ -93,21 +92,29 @@ def make_plan(
     columns = as_trained(columns, merged)
     names = queries.class_names(session, project_id)
     within = queries.within_view(session, columns, project_id, view.filter) if view else None
-    class_ids = np.fromiter(names, dtype=np.int64)
-    counted = standing(columns, decided, class_ids, include_small=include_small, within=within)
-    taken = quotas(counted.by_split, lower=lower, upper=upper)
-    earlier = queries.previous_ids(session, project_id, upper=upper, include_small=include_small)
-    rows, why = choose(columns, decided, counted, taken, previous_ids=earlier, seed=seed)
-    shown = Preview(
+    now_usable = standing(
+        columns, decided, np.fromiter(names, dtype=np.int64), include_small=include_small, within=within
+    )
+    before = queries.snapshot_before(session, project_id, upper=upper, include_small=include_small)
+    order = in_order(
+        columns,
+        decided,
+        now_usable,
+        previous_ids=queries.ids_of_snapshot(session, before),
+        clusters=queries.cluster_numbers(session, columns, project_id),
+        seed=seed,
+    )
+    shown = count(
+        take_census(columns, decided, now_usable, order, within),
         lower=lower,
         upper=upper,
-        include_small=include_small,
-        classes=_classes(names, counted, taken, lower),
-        sub_classes=_sub_classes(queries.sub_class_names(session, project_id), columns, decided, counted, rows),
-        left_out=_left_out(columns, decided, counted, within),
+        names=names,
+        sub_class_names=queries.sub_class_names(session, project_id),
         trained_as=merged,
+        include_small=include_small,
         view=ViewUsed(view.name, view.query) if view else None,
     )
+    rows, why = order.chosen(np.array([each.taken for each in shown.classes]).reshape(-1, len(SPLITS)), now_usable)
     return SnapshotPlan(
         columns=columns,
         draw=decided,
@@ -189,76 +196,12 @@ def _apply(session: Session, columns: ImageColumns, decided: Draw) -> None:
         session.execute(update(Image).where(Image.id.in_(id_rows(session, leaked))).values(leaked=True))
 
 
-def _check_cutoffs(lower: int, upper: int) -> None:
+def check_cutoffs(lower: int, upper: int) -> None:
+    """Raises InvalidInput for cutoffs that make no sense."""
     if not 1 <= lower <= upper <= LARGEST_CUTOFF:
         raise InvalidInput(
             f"Cutoffs are whole numbers with 1 ≤ lower ≤ upper ≤ {LARGEST_CUTOFF:,}; received {lower} and {upper}."
         )
-
-
-def _classes(names: dict[int, str], counted: Standing, taken: Ints, lower: int) -> tuple[ClassPreview, ...]:
-    return tuple(
-        ClassPreview(
-            class_id=class_id,
-            name=name,
-            usable=sum(available),
-            origins=tuple(origins),
-            needs=max(0, lower - sum(available)),
-            available=tuple(available),
-            taken=tuple(each),
-            measured=measured,
-        )
-        for (class_id, name), origins, available, each, measured in zip(
-            names.items(),
-            counted.by_origin.tolist(),
-            counted.by_split.tolist(),
-            taken.tolist(),
-            counted.is_measurable.tolist(),
-            strict=True,
-        )
-    )
-
-
-def _left_out(columns: ImageColumns, decided: Draw, counted: Standing, within: Flags | None) -> dict[str, int]:
-    """Labelled images that are not usable, each under the first reason that holds."""
-    left = columns.labelled & ~counted.usable
-    outside = {} if within is None else {"outside the view": ~within}
-    reasons = outside | {
-        "in a benchmark set, or linked with one": columns.benchmark | decided.aside,
-        "below the good image standard": ~columns.good,
-        "duplicates of a better image": ~columns.representative,
-        "small subjects": columns.small,
-        "retired": columns.retired,
-        "leaked between splits": columns.leaked | decided.leaked,
-        "staged or synthetic in a measured group": columns.origin > 0,
-        "of a class no longer in use": np.ones(len(columns), dtype=np.bool_),
-    }
-    counts: dict[str, int] = {}
-    for reason, holds in reasons.items():
-        if found := int(np.sum(left & holds)):
-            counts[reason] = found
-        left &= ~holds
-    return counts
-
-
-def _sub_classes(
-    names: dict[int, str], columns: ImageColumns, decided: Draw, counted: Standing, rows: Ints
-) -> tuple[SubClassPreview, ...]:
-    """Sub-classes with what is usable and taken of them."""
-    taken = np.zeros(len(columns), dtype=np.bool_)
-    taken[rows] = True
-    pairs = np.stack([columns.class_id, columns.sub_class_id], axis=1)[counted.usable]
-    found, place = np.unique(pairs, axis=0, return_inverse=True)
-    usable = np.bincount(place, minlength=len(found))
-    split, is_taken = decided.split[counted.usable], taken[counted.usable]
-    by_split = [np.bincount(place[is_taken & (split == each)], minlength=len(found)) for each in range(len(SPLITS))]
-    return tuple(
-        SubClassPreview(class_id, sub_class_id, names[sub_class_id], count, (train, validation, test))
-        for (class_id, sub_class_id), count, train, validation, test in zip(
-            found.tolist(), usable.tolist(), *(each.tolist() for each in by_split), strict=True
-        )
-        if sub_class_id
-    )
 
 
 def _fingerprint(project_id: int, shown: Preview, columns: ImageColumns, decided: Draw, rows: Ints, seed: int) -> str:
@@ -292,6 +235,7 @@ def _summary(shown: Preview) -> dict[str, object]:
         "view": {"name": shown.view.name, "query": shown.view.query} if shown.view else None,
         "trained_as": {str(class_id): as_id for class_id, as_id in shown.trained_as.items()},
         "origins": {str(each.class_id): list(each.origins) for each in shown.classes if sum(each.origins)},
+        "train_origins": {str(each.class_id): list(each.train_origins) for each in shown.included},
         "sub_classes": [
             {
                 "class_id": each.class_id,

@@ -28,6 +28,7 @@ class ExportOut(BaseModel):
     state: str
     format: str
     query: str
+    snapshot_id: int | None
     pictures: str
     strip_metadata: bool
     percent: int | None
@@ -41,7 +42,7 @@ class ExportOut(BaseModel):
 
 @router.post("", status_code=202)
 def start_export(access: Engineer, request: ExportRequest) -> ExportOut:
-    """Queue an export of what a filter or a saved view shows."""
+    """Queue an export of what a filter or a saved view shows, or of a snapshot."""
     with write() as session:
         run_id = exports.request_export(session, project_id=access.project.id, user_id=access.user_id, request=request)
     return get_export(access, run_id)
@@ -59,6 +60,7 @@ def get_export(access: Engineer, run_id: RunId) -> ExportOut:
         state=run.state,
         format=asked.format,
         query=asked.query,
+        snapshot_id=asked.snapshot_id,
         pictures=asked.pictures,
         strip_metadata=asked.strip_metadata,
         percent=run.percent,

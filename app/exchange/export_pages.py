@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, Response
 from app.core.database import read, write
 from app.core.settings import get_settings
 from app.core.texts import tr
+from app.datasets.queries import get_snapshot
 from app.exchange import exports
 from app.exchange.formats.registry import WRITERS
 from app.exchange.schemas import ExportRequest, Pictures
@@ -32,13 +33,14 @@ _VIEWS: Final = 30
 
 
 @router.get("")
-def exports_page(request: Request, access: Engineer, before: Before = None) -> Response:
-    """A form to export what the address filters, and the exports, newest first."""
+def exports_page(request: Request, access: Engineer, before: Before = None, snapshot: Before = None) -> Response:
+    """A form to export what the address filters, or a snapshot, and the exports, newest first."""
     chosen = ImageFilter.from_query(request.query_params)
     path, project_id = f"/projects/{access.project.slug}/exports", access.project.id
     with read() as session:
         lines = exports.exports(session, project_id, before=before, limit=_ON_A_PAGE + 1)
-        total = count(session, project_id, chosen)
+        frozen = get_snapshot(session, snapshot, project_id) if snapshot is not None else None
+        total = f"{frozen.images:,}" if frozen else count(session, project_id, chosen).words
         names = Names.of(session, project_id, chosen)
         views = [(view.name, f"{path}?{view.query}") for view in list_views(session, project_id)[:_VIEWS]]
     live = [line.run.id for line in lines if not line.run.is_ended]
@@ -48,6 +50,7 @@ def exports_page(request: Request, access: Engineer, before: Before = None) -> R
         "before": before,
         "live_run": live[-1] if live else None,
         "total": total,
+        "snapshot": snapshot,
         "views": views,
         "chips": chips(chosen, names, path),
         "query": chosen.query_string(),

@@ -48,10 +48,20 @@ def export_rows(
             )
 
 
+def rows_of_ids(session: Session, image_ids: list[int]) -> Iterator[ExportRow]:
+    """These images by ascending id, with their metadata, without predictions."""
+    metadata = metadata_of_images(session, image_ids)
+    for row in _named(session, image_ids):
+        yield _export_row(row, metadata=metadata.get(row.id, {}))
+
+
 def _page(session: Session, project_id: int, chosen: ImageFilter, after: int, limit: int) -> list[Row[Any]]:
-    sub_class = aliased(SubClass)
     ids = chosen.apply(select(Image.id).where(Image.project_id == project_id, Image.id > after))
-    found = list(session.scalars(ids.order_by(Image.id).limit(limit)))
+    return _named(session, list(session.scalars(ids.order_by(Image.id).limit(limit))))
+
+
+def _named(session: Session, found: list[int]) -> list[Row[Any]]:
+    sub_class = aliased(SubClass)
     arrived_as = (
         select(ImageSource.name)
         .where(ImageSource.image_id == Image.id)

@@ -20,8 +20,10 @@ from app.exchange.export_rows import export_rows
 from app.exchange.exports import stored_path, work_dir
 from app.exchange.formats.registry import Writer, make_writer
 from app.exchange.formats.rows import REPORT_NAME, ExportRow
+from app.exchange.formats.tfrecord import TfRecordWriter
 from app.exchange.frozen import FrozenRows
 from app.exchange.schemas import ExportRequest, Pictures
+from app.exchange.snapshot_rows import snapshot_rows
 from app.exchange.zip_writer import ZipWriter
 from app.imaging.stripping import strip_metadata
 from app.library.renditions import find_stored, stored_bytes
@@ -30,6 +32,8 @@ from app.runs.context import RunContext
 from app.runs.models import Run
 
 CHUNK_IMAGES: Final = 200
+SHARD_IMAGES: Final = 1_000
+"""Images of all splits together whose records lie in one shard for each split."""
 _WITH_PREDICTIONS: Final = frozenset({"label_studio", "speciesnet"})
 _GONE: Final = "its bytes are gone"
 
@@ -56,7 +60,7 @@ def run_export(context: RunContext, *, chunk_images: int = CHUNK_IMAGES) -> None
     writer = make_writer(request.format)
     folder = work_dir(context.run_id)
     has_pictures = request.pictures is not Pictures.NONE
-    found = export_rows(context.project_id, filter_of(request.query), with_predictions=writer.name in _WITH_PREDICTIONS)
+    found = _found(context.project_id, request, writer)
     with read() as session:
         asked_at = session.get_one(Run, context.run_id).created_at
     rows = FrozenRows.freeze(folder / "rows.db", _told(context, found), writer, with_places=has_pictures)
@@ -81,6 +85,12 @@ def run_export(context: RunContext, *, chunk_images: int = CHUNK_IMAGES) -> None
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _found(project_id: int, request: ExportRequest, writer: Writer) -> Iterator[ExportRow]:
+    if request.snapshot_id is not None:
+        return snapshot_rows(request.snapshot_id)
+    return export_rows(project_id, filter_of(request.query), with_predictions=writer.name in _WITH_PREDICTIONS)
+
+
 def _told(context: RunContext, rows: Iterator[ExportRow]) -> Iterator[ExportRow]:
     for number, row in enumerate(rows, start=1):
         if number % CHUNK_IMAGES == 0:
@@ -94,12 +104,13 @@ def _archive(export: _Export, chunk_images: int) -> Path:
     total, done = export.rows.count(), export.rows.done_images()
     with ZipWriter(path, at=export.asked_at, mark=export.rows.mark()) as archive:
         rest = export.rows.rest()
-        while chunk := list(islice(rest, chunk_images)):
-            for row, content in _pictures(export.request, chunk):
-                if isinstance(content, bytes):
+        at_once = SHARD_IMAGES if isinstance(export.writer, TfRecordWriter) else chunk_images
+        while chunk := list(islice(rest, at_once)):
+            if isinstance(export.writer, TfRecordWriter):
+                _add_shards(export, export.writer, archive, chunk)
+            else:
+                for row, content in _there(export, chunk):
                     archive.add(row.path, [content])
-                else:
-                    export.rows.note_missing(row.image_id, content.reason)
             export.rows.keep_mark(chunk[-1].image_id, archive.mark())
             done += len(chunk)
             export.context.progress(done, total, "Copying pictures")
@@ -109,6 +120,23 @@ def _archive(export: _Export, chunk_images: int) -> Path:
         archive.add(REPORT_NAME, _report(export, total))
         archive.finish()
     return path
+
+
+def _there(export: _Export, rows: list[ExportRow]) -> Iterator[tuple[ExportRow, bytes]]:
+    """The pictures that can be exported; the others are noted."""
+    for row, content in _pictures(export.request, rows):
+        if isinstance(content, bytes):
+            yield row, content
+        else:
+            export.rows.note_missing(row.image_id, content.reason)
+
+
+def _add_shards(export: _Export, writer: TfRecordWriter, archive: ZipWriter, chunk: list[ExportRow]) -> None:
+    """A shard for each split among the rows, named after the first of them; one picture is in memory at a time."""
+    for split in sorted({row.split for row in chunk}):
+        own = [row for row in chunk if row.split == split]
+        records = (writer.record(row, picture, export.rows.rows) for row, picture in _there(export, own))
+        archive.add(writer.shard(split, chunk[0].image_id), records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +189,10 @@ def _report(export: _Export, total: int) -> Iterator[bytes]:
     missing = sum(1 for _ in export.rows.missing())
     yield f"Exported by Winnow on {export.asked_at:%Y-%m-%d %H:%M} UTC\r\n".encode()
     yield f"Format: {export.writer.title}; pictures: {export.request.pictures.value}\r\n".encode()
-    yield f"Filter: {export.request.query or 'none'}\r\n".encode()
+    if export.request.snapshot_id is not None:
+        yield f"Snapshot: {export.request.snapshot_id}\r\n".encode()
+    else:
+        yield f"Filter: {export.request.query or 'none'}\r\n".encode()
     yield f"Images: {total - missing:,} of {total:,}\r\n".encode()
     if export.request.strip_metadata and export.request.pictures is Pictures.ORIGINALS:
         yield b"Metadata was taken out, so these files have other digests (sha256) than the originals.\r\n"

@@ -20,8 +20,10 @@ from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.settings import get_settings
 from app.core.storage import get_storage
 from app.core.texts import tr
+from app.datasets.queries import get_snapshot
 from app.exchange.formats.registry import make_writer
-from app.exchange.schemas import ExportRequest
+from app.exchange.formats.tfrecord import TfRecordWriter
+from app.exchange.schemas import ExportRequest, Pictures
 from app.library.selection import filter_of
 from app.library.views import get_view
 from app.runs.models import Run, RunState
@@ -53,6 +55,8 @@ class ExportLine:
 def request_export(session: Session, *, project_id: int, user_id: int | None, request: ExportRequest) -> int:
     """Queue an export; returns its run. Raises InvalidInput for an unknown format or filter, NotFound for a view."""
     writer = make_writer(request.format)
+    if request.format == TfRecordWriter.name and request.pictures is Pictures.NONE:
+        raise InvalidInput(tr("TFRecord files hold the pictures: choose originals or renditions"))
     settled = request.model_copy(update={"query": _query(session, project_id, request), "view_id": None})
     run_id = request_run(
         session,
@@ -70,6 +74,11 @@ def request_export(session: Session, *, project_id: int, user_id: int | None, re
 
 
 def _query(session: Session, project_id: int, request: ExportRequest) -> str:
+    if request.snapshot_id is not None:
+        get_snapshot(session, request.snapshot_id, project_id)
+        if request.query or request.view_id is not None:
+            raise InvalidInput(tr("an export takes a snapshot, a filter or a saved view; received more than one"))
+        return ""
     if request.view_id is None:
         return filter_of(request.query).query_string()
     if request.query:

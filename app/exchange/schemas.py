@@ -108,7 +108,9 @@ class Pictures(StrEnum):
 
 
 class ExportRequest(BaseModel):
-    """What to export: the images of a filter (the query of a library address) or of a saved view, in one format.
+    """What to export: the images of a filter (the query of a library address), a saved view or a snapshot.
+
+    Those of a snapshot have the class, sub-class, split and turn that it froze.
 
     `strip_metadata` takes EXIF, places, comments out of originals without encoding them again; what cannot be stripped
     is left out and named. Renditions never have any.
@@ -119,5 +121,6 @@ class ExportRequest(BaseModel):
     format: str = Field("csv", max_length=40)
     query: str = Field("", max_length=4000)
     view_id: int | None = Field(None, ge=1, le=2**62)
+    snapshot_id: int | None = Field(None, ge=1, le=2**62)
     pictures: Pictures = Pictures.ORIGINALS
     strip_metadata: bool = False

@@ -81,7 +81,13 @@ PAGES = {
     "identify": "{p}/identify",
     "results": "{p}/identify/{job}",
     "datasets": "{p}/datasets",
+    "sampled-classes": "{p}/datasets?lower=5&upper=8&show=sampled&sort=total&down=true",
+    "leaked": "{p}/datasets/leaked",
+    "snapshots": "{p}/datasets/snapshots",
     "snapshot": "{p}/datasets/{snapshot}",
+    "snapshot-images": "{p}/datasets/{snapshot}/images?split=train",
+    "snapshots-compared": "{p}/datasets/compare?earlier={older_snapshot}&later={snapshot}",
+    "snapshot-export": "{p}/exports?snapshot={snapshot}",
     "benchmarks": "{p}/benchmarks",
     "benchmark": "{p}/benchmarks/{benchmark}",
     "train": "{p}/train",
@@ -122,6 +128,7 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
     with write() as session:
         chosen = [image_id for image_id, _ in labelled[::4]]
         benchmark = make_benchmark_set(session, project_id=fruit.id, name="Other shelves", image_ids=chosen).id
+        older = freeze(session, project_id=fruit.id, lower=5, upper=8).id
         snapshot = freeze(session, project_id=fruit.id, lower=5, upper=60).id
         save_view(
             session, project_id=fruit.id, name="The pool", chosen=ImageFilter(state="pool"), size="s", user_id=user_id
@@ -138,7 +145,14 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
     serve(fruit.id, Production(first, deploy(fruit.id, first.id)), pool[-12:], user_id)
     known = {"image": labelled[0][0], "class_id": labelled[0][1], "version": second.number}
     known["user"] = user_id
-    made = {"batch": batch, "snapshot": snapshot, "benchmark": benchmark, "job": job, "run": run}
+    made = {
+        "batch": batch,
+        "snapshot": snapshot,
+        "older_snapshot": older,
+        "benchmark": benchmark,
+        "job": job,
+        "run": run,
+    }
     made["comparison"] = exchanged(fruit.id, labelled[0][0])
     made["preview"] = waiting_import(fruit.id)
     return {"p": fruit.path, **known, **made}

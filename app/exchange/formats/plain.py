@@ -17,6 +17,7 @@ from app.exchange.schemas import Format, Listing, PlannedFile
 from app.library.listing import FileLabel, label_from_folders, no_label
 
 UNLABELLED_FOLDER: Final = "_unlabelled"
+NO_SPLIT: Final = "unsplit"
 
 
 class FolderWriter:
@@ -39,6 +40,17 @@ class FolderWriter:
     def describing(self, rows: Rows) -> Iterator[tuple[str, Iterator[bytes]]]:
         """The table that maps the folders back."""
         yield TABLE_NAME, table_pieces(rows)
+
+
+class SplitFolderWriter(FolderWriter):
+    """A folder for each split, in it class folders: what data loaders read without being told more."""
+
+    name = "split_folders"
+    title = "Class folders by split"
+
+    def place(self, row: ExportRow) -> str:
+        """Split, class, sub-class, file."""
+        return f"{row.split or NO_SPLIT}/{super().place(row)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from app.exchange.formats.coco import COCO, CocoWriter
 from app.exchange.formats.fiftyone import FIFTYONE, FiftyOneWriter
 from app.exchange.formats.imagefolder import IMAGEFOLDER, ImageFolderWriter
 from app.exchange.formats.label_studio import LABEL_STUDIO, LabelStudioWriter
-from app.exchange.formats.plain import FOLDERS, UNLABELLED, FolderWriter
+from app.exchange.formats.parquet import ParquetWriter
+from app.exchange.formats.plain import FOLDERS, UNLABELLED, FolderWriter, SplitFolderWriter
 from app.exchange.formats.rows import ExportRow, Rows
 from app.exchange.formats.speciesnet import SPECIESNET, SPECIESNET_LABELS, SpeciesNetWriter
 from app.exchange.formats.table import CSV, TableWriter
+from app.exchange.formats.tfrecord import TfRecordWriter
 from app.exchange.schemas import Format, Listing
 
 FORMATS: Final[tuple[Format, ...]] = (
@@ -40,7 +42,7 @@ WRITERS: Final[dict[str, type[Writer]]] = {
     writer.name: writer
     for writer in (
         *(TableWriter, FolderWriter, ImageFolderWriter, FiftyOneWriter, LabelStudioWriter, CocoWriter),
-        SpeciesNetWriter,
+        *(SpeciesNetWriter, SplitFolderWriter, ParquetWriter, TfRecordWriter),
     )
 }
 

@@ -50,6 +50,8 @@ class ExportRow:
     labelled_by: str = ""
     labelled_at: str = ""
     how: str = ""
+    why: str = ""
+    """Why a snapshot chose it, where the export is of one."""
     label_version: int = 0
     width: int = 0
     height: int = 0
