@@ -1,13 +1,17 @@
-"""How numbers, times and sizes are written in every page."""
+"""How numbers, times and sizes are written in every page, in the language of the page."""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
 
+from babel import Locale
+from babel.dates import format_date
+from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
 
 from app.core.clock import now
+from app.core.texts import SOURCE, language, tr, tr_n
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _WEEK_DAYS = 7
@@ -18,14 +22,23 @@ def number(value: float | None, digits: int = 0) -> str:
     """12,345 or 0.873; a dash for None and for what is not finite."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:,.{digits}f}"
+    if (code := language()) == SOURCE:
+        return f"{value:,.{digits}f}"
+    return format_decimal(round(value, digits), format=f"#,##0{_decimals(digits)}", locale=code)
 
 
 def percent(value: float | None, digits: int = 0) -> str:
     """0.873 as 87%; a dash for None."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{100 * value:.{digits}f}%"
+    if (code := language()) == SOURCE:
+        return f"{100 * value:.{digits}f}%"
+    usual = Locale.parse(code).percent_formats[None].pattern
+    return format_percent(round(value, digits + 2), format=usual.replace("##0", f"##0{_decimals(digits)}"), locale=code)
+
+
+def _decimals(digits: int) -> str:
+    return f".{'0' * digits}" if digits else ""
 
 
 def duration(seconds: float | None) -> str:
@@ -33,7 +46,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return "–"
     if seconds < _MINUTE:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004 - ten seconds
+        return f"{number(seconds, 1 if seconds < 10 else 0)} s"  # noqa: PLR2004 - ten seconds
     minutes, rest = divmod(round(seconds), _MINUTE)
     if minutes < _MINUTE:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
@@ -47,9 +60,9 @@ def filesize(count: float | None) -> str:
         return "–"
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < _KIBI:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+            return f"{number(count, 0 if unit == 'B' else 1)} {unit}"
         count /= _KIBI
-    return f"{count:.1f} TiB"
+    return f"{number(count, 1)} TiB"
 
 
 def when(at: datetime | None) -> Markup:
@@ -63,15 +76,14 @@ def when(at: datetime | None) -> Markup:
 def _said(age: timedelta, at: datetime) -> str:
     seconds = age.total_seconds()
     if seconds < 0 or seconds >= _WEEK_DAYS * _DAY:
-        return at.strftime("%d %b %Y")
+        return at.strftime("%d %b %Y") if language() == SOURCE else format_date(at, locale=language())
     if seconds < _MINUTE:
-        return "just now"
+        return tr("just now")
     if seconds < _HOUR:
-        return f"{int(seconds // _MINUTE)} min ago"
+        return tr("%(n)s min ago", n=int(seconds // _MINUTE))
     if seconds < _DAY:
-        return f"{int(seconds // _HOUR)} h ago"
-    days = int(seconds // _DAY)
-    return f"{days} day{'s' if days > 1 else ''} ago"
+        return tr("%(n)s h ago", n=int(seconds // _HOUR))
+    return tr_n("%(n)s day ago", "%(n)s days ago", int(seconds // _DAY))
 
 
 def count_of(count: int, word: str, words: str | None = None) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from app.core.clock import now
 from app.core.texts import best_language, languages, speaking, tr
+from app.web.filters import FILTERS
 from app.web.script_texts import texts_address
 from tests.web_client import Browser, SignInAs
 
@@ -30,6 +34,25 @@ def test_a_text_without_a_translation_stays_as_it_is():
         assert tr("Library") == "Bibliothek"
         assert tr("no such text of %(name)s", name="ours") == "no such text of ours"
     assert tr("Library") == "Library"
+
+
+def test_figures_and_times_are_written_the_languages_way():
+    at = now() - timedelta(hours=3)
+    said = {
+        "number": (12345.678, 1),
+        "percent": (0.8734, 1),
+        "filesize": (3_500_000,),
+        "duration": (4.25,),
+        "when": (at,),
+    }
+    with speaking("de"):
+        german = {name: str(FILTERS[name](*values)) for name, values in said.items()}
+    english = {name: str(FILTERS[name](*values)) for name, values in said.items()}
+    assert [german[name] for name in said][:4] == ["12.345,7", "87,3\N{NO-BREAK SPACE}%", "3,3 MiB", "4,2 s"]
+    assert [english[name] for name in said][:4] == ["12,345.7", "87.3%", "3.3 MiB", "4.2 s"]
+    assert (">vor 3 Std.<" in german["when"], ">3 h ago<" in english["when"]) == (True, True)
+    with speaking("de"):
+        assert ">01.02.2024<" in FILTERS["when"](datetime(2024, 2, 1, tzinfo=UTC))
 
 
 def test_pages_speak_the_language_of_the_browser_until_another_is_chosen(sign_in_as: SignInAs):
