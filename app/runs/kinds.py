@@ -12,6 +12,8 @@ class RunKind:
     name: str
     queue: str
     title: str
+    is_listed: bool = True
+    """False: too small and too many to be listed among others; shown where its kind is asked for."""
 
 
 RUN_KINDS = {
@@ -34,5 +36,7 @@ RUN_KINDS = {
         RunKind("identification.identify", "identify", "Identification"),
         RunKind("evaluation.evaluate", "identify", "Evaluation"),
         RunKind("training.train", "learning", "Training"),
+        RunKind("training.preview_augmentation", "learning", "Preview of augmentation", is_listed=False),
     )
 }
+UNLISTED_KINDS = frozenset(kind.name for kind in RUN_KINDS.values() if not kind.is_listed)

@@ -13,7 +13,7 @@ from app.accounts.models import User
 from app.core.clock import now
 from app.core.database import Json
 from app.core.errors import NotFound
-from app.runs.kinds import RUN_KINDS
+from app.runs.kinds import RUN_KINDS, UNLISTED_KINDS
 from app.runs.models import Run, RunState, RunTransition
 
 ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
@@ -185,6 +185,8 @@ def newest_runs(
 ) -> list[RunView]:
     """Runs of a project, newest first; `before` is the id that ended the page before."""
     statement = _runs().where(Run.project_id == project_id)
+    if not kind:
+        statement = statement.where(Run.kind.not_in(UNLISTED_KINDS))
     for column, wanted in ((Run.kind, kind), (Run.state, state)):
         if wanted:
             statement = statement.where(column == wanted)

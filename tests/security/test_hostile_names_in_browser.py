@@ -34,6 +34,7 @@ NO_PAGES = (
     "/more",
     "/file",
     "/openapi.json",
+    "/picture",
     "/tensorboard",  # leads to a page of its own making, under a policy of its own
     "/tensorboard/{path:path}",
 )

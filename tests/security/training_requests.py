@@ -1,4 +1,4 @@
-"""Who may call the routes of recipes and notices, and requests that they and the routes of runs accept."""
+"""Who may call the routes of data sets, runs, recipes and notices, and requests that they accept."""
 
 from __future__ import annotations
 
@@ -11,6 +11,29 @@ POST /notices/read
 POST /notices/{notice_id}/open
 """
 VIEWER = """
+GET /projects/{slug}/datasets
+GET /projects/{slug}/datasets/preview
+GET /projects/{slug}/datasets/totals
+GET /projects/{slug}/datasets/leaked
+GET /projects/{slug}/datasets/snapshots
+GET /projects/{slug}/datasets/compare
+GET /projects/{slug}/datasets/{snapshot_id}
+GET /projects/{slug}/datasets/{snapshot_id}/images
+GET /api/v1/projects/{slug}/datasets/plan
+GET /api/v1/projects/{slug}/datasets/snapshots
+GET /api/v1/projects/{slug}/datasets/snapshots/{snapshot_id}
+GET /api/v1/projects/{slug}/datasets/compare
+GET /projects/{slug}/training/of-snapshot/{snapshot_id}
+GET /projects/{slug}/runs
+GET /projects/{slug}/runs/events
+GET /projects/{slug}/runs/{run_id}
+GET /projects/{slug}/runs/{run_id}/status
+GET /projects/{slug}/runs/{run_id}/events
+GET /projects/{slug}/runs/{run_id}/training
+GET /projects/{slug}/training/compare
+GET /projects/{slug}/training/lineage
+GET /api/v1/projects/{slug}/runs/{run_id}
+GET /api/v1/projects/{slug}/runs/{run_id}/training
 POST /projects/{slug}/follow
 POST /projects/{slug}/unfollow
 GET /projects/{slug}/recipes
@@ -21,6 +44,20 @@ GET /api/v1/projects/{slug}/recipes
 GET /api/v1/projects/{slug}/recipes/{recipe_id}
 """
 ENGINEER = """
+POST /projects/{slug}/datasets
+POST /api/v1/projects/{slug}/datasets/snapshots
+GET /projects/{slug}/train
+POST /projects/{slug}/train
+GET /projects/{slug}/training/augmentation
+POST /projects/{slug}/training/augmentation
+GET /projects/{slug}/training/augmentation/{run_id}
+GET /projects/{slug}/training/augmentation/{run_id}/{image_id}/{draw}/picture
+GET /projects/{slug}/tensorboard
+GET /projects/{slug}/tensorboard/{path:path}
+POST /api/v1/projects/{slug}/runs
+POST /projects/{slug}/runs/{run_id}/cancel
+POST /projects/{slug}/runs/{run_id}/stop
+POST /projects/{slug}/runs/{run_id}/resume
 GET /projects/{slug}/recipes/new
 GET /projects/{slug}/recipes/{recipe_id}/edit
 POST /projects/{slug}/recipes
@@ -45,7 +82,11 @@ def of_training(world: World) -> dict[str, Sent]:
     one, gone = f"{PROJECT}/recipes/{{recipe_id}}", {"recipe_id": world.ids["deleted_recipe_id"]}
     spare = {"recipe_id": world.ids["spare_recipe_id"]}
     asked = {"choices": {**tiny, "seed": 3}, "parent": "none"}
+    preview, pictured = f"{PROJECT}/training/augmentation/{{run_id}}", {"run_id": world.ids["preview_run_id"]}
     return {
+        f"POST {PROJECT}/training/augmentation": Sent(form={"flip": "true", "rotate_degrees": 5}),
+        f"GET {preview}": Sent(ids=pictured),
+        f"GET {preview}/{{image_id}}/{{draw}}/picture": Sent(ids=pictured),
         f"POST {PROJECT}/train": Sent(form=tiny),
         f"POST {API}{PROJECT}/runs": Sent(json={**tiny, "seed": 1}),
         f"POST {PROJECT}/runs/{{run_id}}/resume": Sent(),

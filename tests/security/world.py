@@ -50,6 +50,7 @@ from tests.factories.evaluation import answers, evaluated
 from tests.factories.exchange import waiting_import
 from tests.factories.library import add_images
 from tests.factories.predictions import SPREAD, photo_images
+from tests.factories.previews import drawn_preview
 from tests.factories.projects import add_member, make_project
 from tests.factories.registry import TinyVersion, deploy, tiny_version
 from tests.factories.runs import ended_run
@@ -114,6 +115,8 @@ def build(name: str, *, named: Named = plainly, first_photo: int = 0, versions: 
         ids |= _duplicates(session, project.id, owner.id, images, version) | _views(
             session, project.id, owner.id, named
         )
+    with write() as session:
+        ids["preview_run_id"] = drawn_preview(session, project.id, images[0])
     ids |= _data_sets(project.id, owner.id, version, named)
     ids |= _scored(project.id, images, version, named)
     _measured(project.id, images, version, candidate, ids)
@@ -125,7 +128,7 @@ def build(name: str, *, named: Named = plainly, first_photo: int = 0, versions: 
         session.get_one(Deployment, deployment_id).reason = named("why")
     ids |= {"deployment_id": deployment_id, "number": candidate.number, "version_id": candidate.id}
     ids |= {"upload_id": open_upload(project.id), "token": "no-such-link", "table": "classes"}
-    ids["path"] = AnyPath("data/runs")
+    ids |= {"path": AnyPath("data/runs"), "draw": 0}
     ids |= _waiting_imports(project.id, ids["upload_id"], named) | _exchanged(project.id, owner.id, named)
     return World(project.id, project.slug, images, version.class_ids, version, candidate, ids)
 
