@@ -35,6 +35,7 @@ from tests.factories.exchange import staged
 from tests.factories.projects import add_member
 from tests.factories.registry import deploy, tiny_version
 from tests.factories.serving import Production, make_transaction
+from tests.factories.studies import written_study
 from tests.photos import photo
 
 PAGES = {
@@ -103,6 +104,9 @@ PAGES = {
     "reports": "{p}/reports",
     "runs": "{p}/runs",
     "run": "{p}/runs/{run}",
+    "studies": "{p}/studies",
+    "new-study": "{p}/studies/new",
+    "study": "{p}/studies/{study}",
 }
 TINY_RUN = TrainingRequest(
     project_id=0, start="random", trunk="compact_cnn", input_size=32, lower=5, upper=60, epochs=2
@@ -152,6 +156,7 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
         "benchmark": benchmark,
         "job": job,
         "run": run,
+        "study": written_study(fruit.id, user_id, lambda name: f"A {name} of heads"),
     }
     made["comparison"] = exchanged(fruit.id, labelled[0][0])
     made["preview"] = waiting_import(fruit.id)

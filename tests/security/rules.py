@@ -28,6 +28,7 @@ from app.training.forms import TrainingForm
 from tests.factories.serving import small_image
 from tests.security.review_requests import of_review
 from tests.security.sent import API, CONFLICT, PROJECT, Sent
+from tests.security.study_requests import OF_STUDIES, of_studies
 from tests.security.training_requests import OF_RECIPES, of_training
 from tests.security.world import World
 
@@ -262,6 +263,7 @@ _BY_ROLE = {
     "administrator": ADMINISTRATOR,
 }
 DECLARED = {line: role for role, lines in _BY_ROLE.items() for line in lines.split("\n") if line} | OF_RECIPES
+DECLARED |= OF_STUDIES
 
 FILTERS: dict[str, type[BaseModel]] = {
     f"GET {PROJECT}/identify/{{job_id}}": ResultFilter,
@@ -361,6 +363,7 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/library/duplicates/{{bundle}}/representative": Sent(form={"image_ids": images[1]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/split": Sent(),
         **of_training(world),
+        **of_studies(world),
         f"POST {PROJECT}/models/{{number}}/promote": Sent(form=move, ends=CONFLICT),
         f"POST {API}{PROJECT}/models/{{number}}/promote": Sent(json=move, ends=CONFLICT),
         f"POST {PROJECT}/production/rollback": Sent(form=move, ends=CONFLICT),

@@ -55,6 +55,7 @@ from tests.factories.projects import add_member, make_project
 from tests.factories.registry import TinyVersion, deploy, tiny_version
 from tests.factories.runs import ended_run
 from tests.factories.serving import Production, make_transaction
+from tests.factories.studies import written_study
 from tests.factories.training import written_recipes
 from tests.photos import photos
 from tests.web_client import make_api_token
@@ -121,6 +122,7 @@ def build(name: str, *, named: Named = plainly, first_photo: int = 0, versions: 
     ids |= _scored(project.id, images, version, named)
     _measured(project.id, images, version, candidate, ids)
     ids |= written_recipes(project.id, owner.id, named)
+    ids["study_id"] = written_study(project.id, owner.id, named)
     ids |= _served(project.id, owner.id, images, Production(version, deployment_id), named)
     ids |= _account(project.id, owner.id, named)
     _end_runs(project.id, ids["run_id"], named)
