@@ -11,8 +11,10 @@ from fastapi import APIRouter
 from app.accounts import pages as accounts
 from app.accounts import user_pages as users
 from app.assembly import first_run
+from app.datasets import api as datasets_api
 from app.datasets import benchmark_pages as benchmarks
 from app.datasets import pages as datasets
+from app.datasets import snapshot_pages as snapshots
 from app.embeddings import duplicate_pages as alikes
 from app.embeddings import map_pages
 from app.embeddings import pages as embeddings
@@ -48,7 +50,7 @@ from app.serving import pages as serving
 from app.studies import api as studies_api
 from app.studies import pages as studies
 from app.training import api as training_api
-from app.training import augmentation_pages, comparison_pages, lineage_pages, tensorboard_pages
+from app.training import augmentation_pages, comparison_pages, lineage_pages, snapshot_runs, tensorboard_pages
 from app.training import pages as training
 from app.training import recipe_api as recipes_api
 from app.training import recipe_pages as recipes
@@ -85,8 +87,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     predictions.router,
     identification.router,
     datasets.router,
+    snapshots.router,
+    datasets_api.router,
     benchmarks.router,
     training.router,
+    snapshot_runs.router,
     augmentation_pages.router,
     comparison_pages.router,
     lineage_pages.router,
