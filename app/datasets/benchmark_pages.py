@@ -10,7 +10,8 @@ from starlette.responses import Response
 from app.core.database import read, write
 from app.datasets import benchmark_queries
 from app.datasets.benchmarks import extend_benchmark_set, make_benchmark_set
-from app.datasets.forms import BenchmarkRequest
+from app.datasets.forms import MOST_IMAGES, BenchmarkRequest
+from app.library.selection import resolve
 from app.web.access import Access
 from app.web.dependencies import require
 from app.web.templating import render
@@ -44,10 +45,14 @@ def choice_part(request: Request, access: Reviewer) -> Response:
 @router.post("")
 def make_set(access: Reviewer, sent: BenchmarkRequest) -> dict[str, object]:
     """Make a set of chosen images, or a new version of one with them in."""
+    image_ids = sent.image_ids
+    if sent.selection is not None:
+        with read() as session:  # A filter may take long to answer: not while everybody else waits to write.
+            image_ids = resolve(session, access.project.id, sent.selection, MOST_IMAGES)
     given: dict[str, Any] = {
         "project_id": access.project.id,
-        "image_ids": sent.image_ids,
-        "truths": sent.truths(),
+        "image_ids": image_ids,
+        "truths": sent.truths(image_ids),
         "user_id": access.user_id,
     }
     with write() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from app.datasets.comparing import Change
 from app.datasets.listing import Show, Sort
 from app.datasets.queries import SnapshotSort
 from app.datasets.schemas import CutoffChoice
+from app.library.selection import Selection
 from app.web.access import ProjectRef
 
 MOST_IMAGES = 20_000
@@ -93,13 +95,14 @@ class CompareQuery(Address):
 
 
 class BenchmarkRequest(BaseModel):
-    """Chosen images for a new benchmark set (`name`), or for a new version of one (`set_id`)."""
+    """Images, by `image_ids` or `selection`, for a new benchmark set (`name`) or a new version of one (`set_id`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("", max_length=LONGEST_NAME)
     set_id: Id | None = None
-    image_ids: list[Id] = Field(max_length=MOST_IMAGES)
+    image_ids: list[Id] = Field([], max_length=MOST_IMAGES)
+    selection: Selection | None = None
     truth: Literal["label", "none", "class"] = "label"
     class_id: Id | None = None
     is_tuning: bool = False
@@ -108,10 +111,12 @@ class BenchmarkRequest(BaseModel):
     def _has_its_class(self) -> Self:
         if self.truth == "class" and self.class_id is None:
             raise ValueError("choose the class that the images show")
+        if self.selection is not None and self.image_ids:
+            raise ValueError("a benchmark set takes either image_ids or a selection")
         return self
 
-    def truths(self) -> dict[int, int | None]:
+    def truths(self, image_ids: Sequence[int]) -> dict[int, int | None]:
         """The truth of each image where it is not its label."""
         if self.truth == "label":
             return {}
-        return dict.fromkeys(self.image_ids, self.class_id if self.truth == "class" else None)
+        return dict.fromkeys(image_ids, self.class_id if self.truth == "class" else None)

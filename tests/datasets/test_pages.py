@@ -75,7 +75,8 @@ def test_a_reviewer_puts_chosen_images_into_a_set(sign_in_as: SignInAs, here: st
     made = browser.post(f"{here}/benchmarks", json={"name": "Field", "image_ids": apples})
     assert made.status_code == 200
     more = browser.post(
-        f"{here}/benchmarks", json={"set_id": made.json()["set_id"], "image_ids": pool, "truth": "none"}
+        f"{here}/benchmarks",
+        json={"set_id": made.json()["set_id"], "selection": {"filter": "state=pool"}, "truth": "none"},
     ).json()
     assert (more["name"], more["version"]) == ("Field", 2)
     page = browser.get(more["url"]).text

@@ -17,9 +17,9 @@ function offer(bar, grid) {
   button.type = "button";
   button.textContent = "Benchmark set …";
   button.disabled = true;
-  button.addEventListener("click", () => ask(address, gridOf(grid).selected).catch(toastError));
+  button.addEventListener("click", () => ask(address, gridOf(grid)).catch(toastError));
   grid.addEventListener("selectionchange", () => {
-    button.disabled = !gridOf(grid).count || gridOf(grid).choice.isAll;
+    button.disabled = !gridOf(grid).count;
     if (!bar.contains(button)) bar.append(button);
   });
   bar.append(button);
@@ -27,20 +27,20 @@ function offer(bar, grid) {
 
 /**
  * @param {string} address
- * @param {string[]} ids
+ * @param {import("../core/grid.js").ImageGrid} grid
  */
-async function ask(address, ids) {
+async function ask(address, { selection, count }) {
   const dialog = document.createElement("dialog");
   dialog.className = "dialog";
   document.body.append(dialog);
   await getFragment(`${address}/choice`, dialog);
   const words = dialog.querySelector("[data-chosen]");
-  if (words) words.textContent = ids.length === 1 ? "1 image" : `${ids.length.toLocaleString("en")} images`;
+  if (words) words.textContent = count === 1 ? "1 image" : Number.isFinite(count) ? `${count.toLocaleString("en")} images` : "all that match";
   const form = dialog.querySelector("form");
   if (form) askWhatIsNeeded(form);
   dialog.addEventListener("close", () => {
     dialog.remove();
-    if (dialog.returnValue === "put" && form) put(address, ids, new FormData(form)).catch(toastError);
+    if (dialog.returnValue === "put" && form) put(address, selection, new FormData(form)).catch(toastError);
   });
   dialog.showModal();
 }
@@ -66,12 +66,12 @@ function askWhatIsNeeded(form) {
 
 /**
  * @param {string} address
- * @param {string[]} ids
+ * @param {unknown} selection
  * @param {FormData} form
  */
-async function put(address, ids, form) {
+async function put(address, selection, form) {
   const made = await postJson(address, {
-    image_ids: ids.map(Number),
+    selection,
     set_id: Number(form.get("set_id")) || null,
     name: form.get("name") ?? "",
     truth: form.get("truth"),
