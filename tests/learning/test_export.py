@@ -1,4 +1,7 @@
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,15 +10,26 @@ from app.inference.engine import TrunkEngine
 from app.inference.head import load_head
 from app.registry.trunks import TRUNKS
 from tests.learning import tiny
+from worker.learning.applications import RESCALE, rescaled
 from worker.learning.backend import keras, to_numpy
+from worker.learning.convnext import build_convnext_tiny
 from worker.learning.errors import ConfigInvalid, ExportFailed, ParityBroken, WeightsRefused
-from worker.learning.export import _compare, export_trunk
+from worker.learning.export import _compare, _convert, _finish, export_trunk
 from worker.learning.fit import FitResult
+from worker.learning.inception_v4 import build_inception_v4
 from worker.learning.parity import check_exported, check_parity
 from worker.learning.trunks import build_trunk, card_of, read_trunk, save_trunk
 
-# The large MobileNetV3 is of the same kind as the small one.
+# `bench/trunks.py` exports every trunk. The kinds with deep networks follow below, with fewer blocks.
 _KINDS = ["compact_cnn", "efficientnet_lite0", "mobilenet_v3_small"]
+
+
+def _caffe_pixels_and_swish() -> Any:
+    """What ResNet50 and the EfficientNetV2 have that no other kind has, in a network of one convolution."""
+    image = keras.Input((32, 32, 3), name="image")
+    x = keras.layers.ZeroPadding2D(3)(rescaled(image, RESCALE["ResNet50"]))
+    x = keras.layers.Conv2D(8, 7, strides=2, activation="silu")(x)
+    return keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
 
 
 @pytest.mark.parametrize("name", _KINDS)
@@ -28,12 +42,32 @@ def test_an_exported_trunk_gives_keras_embeddings_at_any_batch(name: str, tmp_pa
     assert report.trunk_digest == digest
     engine = TrunkEngine(tmp_path / "trunk.onnx", threads=1)
     assert (engine.input_size, engine.width) == (size, TRUNKS[name].embedding_width)
+    _assert_same_embeddings(trunk, engine)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "build"),
+    [
+        ("convnext_tiny", partial(build_convnext_tiny, 64, depths=(1, 1, 1, 1))),
+        ("inception_v4", partial(build_inception_v4, 75, repeats=(1, 0, 0))),
+        ("resnet50", _caffe_pixels_and_swish),
+    ],
+)
+def test_the_blocks_of_a_deep_trunk_export(kind: str, build: Callable[[], Any], tmp_path: Path):
+    trunk = build()
+    _convert(trunk, tmp_path / "trunk.onnx")
+    _finish(tmp_path / "trunk.onnx", card_of(trunk, kind), "0" * 64)
+    _assert_same_embeddings(trunk, TrunkEngine(tmp_path / "trunk.onnx", threads=1))
+
+
+def _assert_same_embeddings(trunk: Any, engine: TrunkEngine) -> None:
+    """At batches of 1, 7 and 16, and with a last one that is not full."""
+    images = tiny.pixels(engine.input_size, 16)[:17]
+    trained = to_numpy(trunk(images.astype(np.float32), training=False))
     for batch in (1, 7, 16):
-        images = tiny.pixels(size, 16)[:batch]
-        trained = to_numpy(trunk(images.astype(np.float32), training=False))
         exported = engine.embed(images, batch=batch)
         assert np.abs(trained - exported).max() <= 1e-4 * max(1.0, np.abs(trained).max())
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_trained_version_answers_the_same_when_exported(parent: FitResult, tmp_path: Path):

@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.registry.trunks import TRUNKS
+from app.registry.weights import packaged_file
 from tests.learning import tiny
 from worker.learning.backend import to_numpy
 from worker.learning.efficientnet_lite import find_weights, load_imagenet_weights
@@ -17,13 +19,24 @@ _IMAGENET_GRANNY_SMITH, _IMAGENET_ORANGE = 948, 950
 
 def test_the_packaged_imagenet_weights_name_real_photos():
     trunk = build_trunk("efficientnet_lite0", 224)
-    load_imagenet_weights(trunk)
+    load_imagenet_weights(trunk, "efficientnet_lite0")
     images = tiny.pixels(224, 8)[:16].astype(np.float32)
-    tensors = read_torch_weights(find_weights())
+    tensors = read_torch_weights(find_weights("efficientnet_lite0"))
     logits = to_numpy(trunk(images, training=False)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
     apples, oranges = logits[:8].argmax(axis=1), logits[8:].argmax(axis=1)
     assert (apples == _IMAGENET_GRANNY_SMITH).mean() >= 0.8
     assert (oranges == _IMAGENET_ORANGE).mean() >= 0.6
+
+
+def test_a_larger_lite_network_is_that_of_its_package():
+    name = "efficientnet_lite2"  # deeper and wider
+    if packaged_file(name) is None:
+        pytest.skip("the extra more-weights is not installed")
+    trunk = build_trunk(name, 64)
+    load_imagenet_weights(trunk, name)
+    packaged = read_torch_weights(find_weights(name))
+    held = sum(each.size for key, each in packaged.items() if not key.startswith("_fc") and "num_batches" not in key)
+    assert trunk.count_params() == TRUNKS[name].parameters == held
 
 
 def test_a_pretrained_trunk_is_written_once_and_for_all(tmp_path: Path):
@@ -34,7 +47,7 @@ def test_a_pretrained_trunk_is_written_once_and_for_all(tmp_path: Path):
     trunk, card = read_trunk(tmp_path / "a.safetensors")
     assert (card.input_size, card.embedding_width) == (64, 1280)
     reference = build_trunk("efficientnet_lite0", 64)
-    load_imagenet_weights(reference)
+    load_imagenet_weights(reference, "efficientnet_lite0")
     images = tiny.pixels(64, 2).astype(np.float32)
     assert np.array_equal(to_numpy(trunk(images)), to_numpy(reference(images)))
 
@@ -67,7 +80,7 @@ def test_a_file_with_a_wrong_checksum_and_a_failed_download_are_told_apart(
             "mobilenet_v3_large",
             weights_folder=tmp_path,
             allow_download=True,
-            base_url=(tmp_path / "nowhere").as_uri() + "/",
+            address=(tmp_path / "nowhere").as_uri(),
         )
 
 

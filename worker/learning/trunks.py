@@ -11,31 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from app.registry.trunks import TRUNKS
+from worker.learning.applications import application_builder
 from worker.learning.artifacts import Tensors, TrunkCard, read_tensors, serialise, write_tensors
-from worker.learning.backend import keras, to_numpy
+from worker.learning.backend import to_numpy
 from worker.learning.compact_cnn import build_compact_cnn
-from worker.learning.efficientnet_lite import build_efficientnet_lite0, load_imagenet_weights
+from worker.learning.convnext import build_convnext_tiny
+from worker.learning.efficientnet_lite import lite_builder, load_imagenet_weights
 from worker.learning.errors import ConfigInvalid, WeightsRefused
+from worker.learning.inception_v4 import build_inception_v4
 from worker.learning.pretrained import load_application_weights
 
-
-def _build_mobilenet_v3(application: str) -> Callable[[int], Any]:
-    def build(input_size: int) -> Any:
-        image = keras.Input((input_size, input_size, 3), name="image")
-        # Rescales 0..255 to -1..1 in its first layer.
-        network = getattr(keras.applications, application)(
-            input_tensor=image, include_top=False, pooling="avg", weights=None
-        )
-        return keras.Model(image, network.output, name=network.name)
-
-    return build
-
-
 _BUILDERS: dict[str, Callable[[int], Any]] = {
-    "efficientnet_lite0": build_efficientnet_lite0,
+    "efficientnet_lite0": lite_builder("efficientnet_lite0"),
+    "efficientnet_lite1": lite_builder("efficientnet_lite1"),
+    "efficientnet_lite2": lite_builder("efficientnet_lite2"),
     "compact_cnn": build_compact_cnn,
-    "mobilenet_v3_small": _build_mobilenet_v3("MobileNetV3Small"),
-    "mobilenet_v3_large": _build_mobilenet_v3("MobileNetV3Large"),
+    "mobilenet_v3_small": application_builder("MobileNetV3Small"),
+    "mobilenet_v3_large": application_builder("MobileNetV3Large"),
+    "efficientnet_v2_b0": application_builder("EfficientNetV2B0"),
+    "efficientnet_v2_s": application_builder("EfficientNetV2S"),
+    "resnet50": application_builder("ResNet50"),
+    "convnext_tiny": build_convnext_tiny,
+    "inception_v3": application_builder("InceptionV3"),
+    "inception_v4": build_inception_v4,
+    "inception_resnet_v2": application_builder("InceptionResNetV2"),
 }
 
 
@@ -50,7 +49,7 @@ def load_pretrained(trunk: Any, architecture: str, *, weights_folder: Path | Non
     """Puts ImageNet weights into `trunk`. Raises WeightsUnavailable or WeightsRefused; never leaves random ones."""
     match TRUNKS[architecture].pretrained:
         case "package":
-            load_imagenet_weights(trunk)
+            load_imagenet_weights(trunk, architecture)
         case "applications":
             load_application_weights(trunk, architecture, weights_folder=weights_folder, allow_download=allow_download)
         case "none":
@@ -64,7 +63,7 @@ def card_of(trunk: Any, architecture: str) -> TrunkCard:
 
 def trunk_tensors(trunk: Any) -> Tensors:
     """All weights by `layer/variable`, moving averages included, float32."""
-    tensors = {f"{layer.name}/{each.name}": to_numpy(each) for layer in trunk.layers for each in layer.weights}
+    tensors = {name: to_numpy(variable) for name, variable in _variables(trunk).items()}
     if len(tensors) != len(trunk.weights):
         raise WeightsRefused("Two layers of the trunk share a name: every layer needs its own.")
     return tensors
@@ -72,13 +71,17 @@ def trunk_tensors(trunk: Any) -> Tensors:
 
 def set_trunk_tensors(trunk: Any, tensors: Tensors) -> None:
     """The reverse of `trunk_tensors`. Raises WeightsRefused unless names and shapes fit exactly."""
-    variables = {f"{layer.name}/{each.name}": each for layer in trunk.layers for each in layer.weights}
+    variables = _variables(trunk)
     if odd := sorted(set(variables) ^ set(tensors)):
         raise WeightsRefused(f"The trunk file does not fit the architecture: {len(odd)} names differ ({odd[0]}).")
     for name, variable in variables.items():
         if tuple(variable.shape) != tensors[name].shape:
             raise WeightsRefused(f"{name} must have shape {tuple(variable.shape)}; got {tensors[name].shape}.")
         variable.assign(tensors[name])
+
+
+def _variables(trunk: Any) -> dict[str, Any]:
+    return {f"{layer.name}/{each.name}": each for layer in trunk.layers for each in layer.weights}
 
 
 def trunk_digest(trunk: Any, card: TrunkCard) -> str:
