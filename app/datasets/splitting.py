@@ -195,7 +195,8 @@ def _fill(columns: ImageColumns, component: Ints, rows: Ints, fixed: Ints, open_
     tallies = _Tallies(contents, fixed)
     open_contents = _of_open(contents, open_ones)
     side = fixed.copy()
-    for number in _order(columns, component, open_contents, len(open_ones), seed):
+    order = _order(columns, component, open_contents, len(open_ones), seed)
+    for number in order:
         content = open_contents[number]
         drawn = TRAIN
         if tallies.is_measurable(content):
@@ -203,7 +204,7 @@ def _fill(columns: ImageColumns, component: Ints, rows: Ints, fixed: Ints, open_
             drawn = scores.index(max(scores))
         tallies.put(content, drawn)
         side[number] = drawn
-    _leave_no_side_empty(side, open_contents, tallies)
+    _leave_no_side_empty(side, open_contents, order, tallies)
     return side
 
 
@@ -232,8 +233,11 @@ def _order(columns: ImageColumns, component: Ints, contents: dict[int, _Content]
     return order
 
 
-def _leave_no_side_empty(side: Ints, contents: dict[int, _Content], tallies: _Tallies) -> None:
-    """A class of enough groups gets one on every side, where one drawn just now can still be moved."""
+def _leave_no_side_empty(side: Ints, contents: dict[int, _Content], order: list[int], tallies: _Tallies) -> None:
+    """A class of enough groups gets one on every side, where one drawn just now can still be moved: the smallest.
+
+    Among equals the one that `order` drew last, so that the order of the rows has no say.
+    """
     lacking = {
         its_class
         for its_class, have in enumerate(tallies.groups_have)
@@ -242,8 +246,8 @@ def _leave_no_side_empty(side: Ints, contents: dict[int, _Content], tallies: _Ta
     if not lacking:
         return
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for number, content in contents.items():
-        for its_class in lacking & tallies.classes_of(content):
+    for number in reversed(order):
+        for its_class in lacking & tallies.classes_of(contents[number]):
             members[its_class].append(number)
     for its_class in sorted(lacking):
         for wanted in range(len(SHARES)):
@@ -251,7 +255,7 @@ def _leave_no_side_empty(side: Ints, contents: dict[int, _Content], tallies: _Ta
                 continue
             movable = [each for each in members[its_class] if tallies.can_spare(contents[each], int(side[each]))]
             if movable:
-                number = min(movable, key=lambda each: (sum(n for _, n in contents[each]), side[each], each))
+                number = min(movable, key=lambda each: (sum(n for _, n in contents[each]), side[each]))
                 tallies.put(contents[number], int(side[number]), sign=-1)
                 tallies.put(contents[number], wanted)
                 side[number] = wanted

@@ -1,6 +1,7 @@
 """Splits: drawn once, by linked groups, stratified."""
 
 from collections import Counter, defaultdict
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,45 +14,8 @@ from app.datasets.schemas import ImageColumns
 from app.datasets.service import draw_splits
 from app.datasets.splitting import components, draw
 from app.library.models import Image
+from tests.datasets.columns import columns_of, libraries, rearranged
 from tests.factories import datasets as made
-
-
-def columns_of(count: int, **given_columns: object) -> ImageColumns:
-    numbers = dict.fromkeys(("class_id",), np.ones(count, dtype=np.int64))
-    zeros = ("sub_class_id", "origin", "rotation", "duplicate_group", "capture_group")
-    numbers |= {name: np.zeros(count, dtype=np.int64) for name in zeros}
-    flags = {name: np.zeros(count, dtype=bool) for name in ("small", "retired", "leaked", "benchmark", "reviewed")}
-    flags |= {name: np.ones(count, dtype=bool) for name in ("labelled", "good", "representative")}
-    whole = {
-        "id": np.arange(1, count + 1),
-        "split": np.full(count, -1, dtype=np.int64),
-        **numbers,
-        **flags,
-        **{name: np.asarray(values) for name, values in given_columns.items()},
-    }
-    return ImageColumns(**whole)
-
-
-@st.composite
-def libraries(draw_from: st.DrawFn) -> ImageColumns:
-    count = draw_from(st.integers(1, 60))
-    each = lambda low, high: draw_from(  # noqa: E731 - one line for sixteen columns
-        st.lists(st.integers(low, high), min_size=count, max_size=count)
-    )
-    rarely = lambda: np.array(each(0, 9)) == 0  # noqa: E731 - as above
-    return columns_of(
-        count,
-        class_id=each(1, 3),
-        sub_class_id=each(0, 2),
-        origin=np.where(np.array(each(0, 5)) == 0, each(0, 2), 0),
-        duplicate_group=np.where(np.array(each(0, 2)) == 0, each(1, 15), 0),
-        capture_group=np.where(np.array(each(0, 2)) == 0, each(1, 10), 0),
-        labelled=~rarely(),
-        good=~rarely(),
-        representative=~rarely(),
-        benchmark=rarely(),
-        retired=rarely(),
-    )
 
 
 def sides_by_component(columns: ImageColumns, split: np.ndarray, leaked: np.ndarray) -> list[set[int]]:
@@ -64,6 +28,7 @@ def sides_by_component(columns: ImageColumns, split: np.ndarray, leaked: np.ndar
 
 
 @given(libraries())
+@settings(max_examples=40)
 def test_no_linked_group_straddles_two_splits(columns: ImageColumns):
     decided = draw(columns, seed=0)
     assert all(len(sides) == 1 for sides in sides_by_component(columns, decided.split, decided.leaked))
@@ -71,6 +36,7 @@ def test_no_linked_group_straddles_two_splits(columns: ImageColumns):
 
 
 @given(libraries(), st.integers(0, 2**31 - 1))
+@settings(max_examples=40)
 def test_staged_synthetic_and_benchmark_images_are_never_measured(columns: ImageColumns, seed: int):
     decided = draw(columns, seed=seed)
     assert not np.any(decided.split[columns.origin > 0] > 0)
@@ -79,7 +45,7 @@ def test_staged_synthetic_and_benchmark_images_are_never_measured(columns: Image
 
 
 @given(libraries(), libraries())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_no_image_changes_side_however_the_library_changes(first: ImageColumns, later: ImageColumns):
     decided = draw(first, seed=0)
     count = min(len(first), len(later))
@@ -93,8 +59,16 @@ def test_no_image_changes_side_however_the_library_changes(first: ImageColumns, 
 
 
 @given(libraries(), st.integers(0, 1000))
+@settings(max_examples=40)
 def test_the_same_library_and_seed_give_the_same_splits(columns: ImageColumns, seed: int):
     assert np.array_equal(draw(columns, seed=seed).split, draw(columns, seed=seed).split)
+
+
+@given(libraries(), st.integers(0, 1000), st.randoms(use_true_random=False))
+@settings(max_examples=40)
+def test_the_order_of_rows_does_not_matter(columns: ImageColumns, seed: int, shuffler: Random):
+    order = np.array(shuffler.sample(range(len(columns)), len(columns)))
+    assert np.array_equal(draw(rearranged(columns, order), seed=seed).split, draw(columns, seed=seed).split[order])
 
 
 @pytest.mark.parametrize("groups", [3, 4, 5, 6, 7, 10, 20, 100])
