@@ -20,12 +20,15 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
 from app.core.texts import tr
+from app.embeddings.maps import KIND
 from app.embeddings.models import Embedding, MapLayout, MapPoint
 from app.embeddings.states import EMBEDDED_STATES
 from app.library.class_names import class_names
 from app.library.filters import ImageFilter
 from app.library.models import Image, ImageState, Origin
 from app.registry.queries import reference_trunk
+from app.runs.lifecycle import ENDED
+from app.runs.models import Run
 
 SHOWN: Final = 100_000
 _COUNTED: Final = 10_000
@@ -35,11 +38,12 @@ _ORIGINS: Final = [origin.value for origin in Origin]
 
 @dataclass(frozen=True, slots=True)
 class MapStatus:
-    """The map of a project: its newest finished layout, if there is one, and how many embedded images came since."""
+    """A project's newest finished layout, if any, how many embedded images came since, the run that draws it now."""
 
     trunk: str | None
     layout: MapLayout | None
     arrived: int
+    run_id: int | None = None
 
 
 def map_status(session: Session, project_id: int) -> MapStatus:
@@ -62,7 +66,8 @@ def map_status(session: Session, project_id: int) -> MapStatus:
         .limit(_COUNTED)
     )
     arrived = session.scalar(select(func.count()).select_from(newer.subquery())) or 0
-    return MapStatus(trunk.architecture, layout, arrived)
+    drawing = select(Run.id).where(Run.project_id == project_id, Run.kind == KIND, Run.state.not_in(ENDED))
+    return MapStatus(trunk.architecture, layout, arrived, session.scalar(drawing.order_by(Run.id.desc()).limit(1)))
 
 
 def require_layout(session: Session, layout_id: int, project_id: int) -> None:

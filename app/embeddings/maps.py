@@ -26,7 +26,7 @@ from app.embeddings.store import read_embeddings
 from app.registry.queries import reference_trunk
 from app.registry.schemas import TrunkRef
 from app.runs.context import RunContext
-from app.runs.service import request_run
+from app.runs.service import request_one
 
 KIND: Final = "embeddings.map"
 TITLE: Final = "Draw the map"
@@ -40,15 +40,7 @@ Drawn = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 def request_map(session: Session, project_id: int, *, user_id: int | None) -> int:
     """Draw the map anew, in the background. Returns the run, or the one queued already."""
-    return request_run(
-        session,
-        project_id=project_id,
-        created_by=user_id,
-        kind=KIND,
-        title=TITLE,
-        parameters={},
-        coalesce_key=f"{KIND}:{project_id}",
-    )
+    return request_one(session, project_id=project_id, kind=KIND, title=TITLE, parameters={}, created_by=user_id)
 
 
 def draw_map(context: RunContext) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
 
-from app.core.database import read, write
+from app.core.database import Json, read, write
 from app.core.texts import tr, tr_n
 from app.library import duplicate_queries as queries
 from app.library import settling
@@ -19,7 +19,7 @@ from app.library.near_pairs import MOST_BITS
 from app.library.proposing import DEFAULT_RADIUS, KIND
 from app.library.settling import Bundle
 from app.library.words import Names, badges
-from app.runs.service import request_run
+from app.runs.service import request_one
 from app.web.access import Access
 from app.web.dependencies import FormFields, require
 from app.web.error_handlers import wants_json
@@ -66,7 +66,6 @@ def duplicates_page(request: Request, access: Viewer, show: Show = Show.OPEN, be
     """Groups to settle, with conflicting labels, proposed by hash or embedding, or settled."""
     with read() as session:
         context = _listed(session, access, show, before)
-        context["counts"] = queries.counts(session, access.project.id)
     return render(request, "library/duplicates.html", active="library", most_bits=MOST_BITS, **context)
 
 
@@ -83,6 +82,7 @@ def _listed(session: Session, access: Access, show: Show, before: int | None) ->
     return {
         "bundles": queries.bundle_views(session, access.project.id, found[:_BUNDLES]),
         "older": found[_BUNDLES - 1].id if len(found) > _BUNDLES else None,
+        "counts": queries.counts(session, access.project.id),
         "names": Names.of(session, access.project.id),
         "show": show.value,
         "before": before,
@@ -95,17 +95,15 @@ def _listed(session: Session, access: Access, show: Show, before: int | None) ->
 def search(access: Engineer, form: FormFields) -> Response:
     """Look for duplicates in the whole library, in the background; what it finds is proposed."""
     wanted = parsed(SearchForm, form)
+    return begun(access, KIND, tr("Search for duplicates"), {"radius": wanted.radius})
+
+
+def begun(access: Access, kind: str, title: str, parameters: Json) -> Response:
+    """Ask for a search of the whole library, and go where it is watched."""
     with write() as session:
-        run_id = request_run(
-            session,
-            project_id=access.project.id,
-            kind=KIND,
-            title=tr("Search for duplicates"),
-            parameters={"radius": wanted.radius},
-            created_by=access.user_id,
-            coalesce_key=f"{KIND}:{access.project.id}",
-        )
-    return redirect(f"/projects/{access.project.slug}/runs/{run_id}", tr("The library is being searched."))
+        asked = {"project_id": access.project.id, "created_by": access.user_id}
+        run_id = request_one(session, kind=kind, title=title, parameters=parameters, **asked)
+    return redirect(f"/projects/{access.project.slug}/runs/{run_id}", tr("This goes on in the background."))
 
 
 @router.post("/library/duplicates/{bundle}/keep")

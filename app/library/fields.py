@@ -178,36 +178,26 @@ FIELDS: Final = (
     *limits(
         "sharpness",
         (lambda: tr("Sharpness at least"), lambda: tr("Sharpness at most")),
-        Image.sharpness,
-        ImageMeasure.sharpness,
         between=(0, _LARGEST),
     ),
     *limits(
         "brightness",
         (lambda: tr("Brightness at least"), lambda: tr("Brightness at most")),
-        Image.brightness,
-        ImageMeasure.brightness,
         between=(0, 1),
     ),
     *limits(
         "contrast",
         (lambda: tr("Contrast at least"), lambda: tr("Contrast at most")),
-        Image.contrast,
-        ImageMeasure.contrast,
         between=(0, 1),
     ),
     *limits(
         "short_side",
         (lambda: tr("Shorter side at least (px)"), lambda: tr("Shorter side at most (px)")),
-        Image.short_side,
-        ImageMeasure.short_side,
         between=(0, _LARGEST),
     ),
     *limits(
         "aspect",
         (lambda: tr("Width over height at least"), lambda: tr("Width over height at most")),
-        Image.aspect,
-        ImageMeasure.aspect,
         between=(0, _LARGEST),
     ),
     Field(

@@ -212,12 +212,11 @@ def flag(name: str, title: Callable[[], str], section: Section, column: Instrume
 def limits(
     name: str,
     titles: tuple[Callable[[], str], Callable[[], str]],
-    column: InstrumentedAttribute[Any],
-    measured: InstrumentedAttribute[Any],
     *,
     between: tuple[float, float],
 ) -> tuple[Field, Field]:
-    """Two fields, `name_min` and `name_max`, over a number of the image; `measured` is the same where it is indexed."""
+    """Two fields, `name_min` and `name_max`, over a measure of the image, which its row has and an index beside it."""
+    column, measured = getattr(Image, name), getattr(ImageMeasure, name)
     parse, made = number_between(*between), []
     for end, title, compare in (("min", titles[0], at_least), ("max", titles[1], at_most)):
         found = by_measure(compare(measured))

@@ -77,6 +77,21 @@ def request_run(
     return run_id
 
 
+def request_one(
+    session: Session, *, project_id: int, kind: str, title: str, parameters: Json, created_by: int | None
+) -> int:
+    """Queue a run over the whole project, or find the one of its kind that waits already. Returns its id."""
+    return request_run(
+        session,
+        project_id=project_id,
+        kind=kind,
+        title=title,
+        parameters=parameters,
+        created_by=created_by,
+        coalesce_key=f"{kind}:{project_id}",
+    )
+
+
 def _waiting(session: Session, coalesce_key: str) -> int | None:
     return session.scalar(select(Run.id).where(Run.coalesce_key == coalesce_key, Run.state == RunState.QUEUED))
 

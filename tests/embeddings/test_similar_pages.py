@@ -52,4 +52,5 @@ def test_the_map_page_says_what_is_missing_and_only_an_engineer_draws(sign_in_as
     assert "An engineer of this project can have it drawn" in page
     assert sign_in_as("reviewer").post(f"/projects/{project.slug}/map").status_code == 403
     assert sign_in_as("engineer").post(f"/projects/{project.slug}/map").status_code == 303
+    assert "The map is being drawn" in sign_in_as("viewer").get(f"/projects/{project.slug}/map").text
     assert sign_in_as("viewer").get(f"/projects/{project.slug}/map/5/points").status_code == 404

@@ -34,6 +34,8 @@ function step(by) {
 /** @param {string} wanted the element that should have the focus then, if it is still there */
 async function refresh(wanted) {
   await getFragment(list.dataset.list ?? "", list);
+  const counts = list.querySelector("[data-counts]")?.getAttribute("data-counts")?.split(" ") ?? [];
+  document.querySelectorAll(".tab-count").forEach((shown, at) => (shown.textContent = counts[at]));
   show(document.getElementById(wanted) ?? bundles()[0] ?? list);
   list.dataset.acts = String(++acts);
 }
