@@ -47,6 +47,23 @@ class ReferenceTrunk(Table):
     trunk_id: Mapped[int] = mapped_column(ForeignKey("trunk.id"))
 
 
+class TrunkSpeed(Table):
+    """How fast an architecture was on this installation's machines: the last measuring for each device and threads.
+
+    Images per second: a training step of all weights on `device`; the exported trunk on the CPU.
+    """
+
+    __tablename__ = "trunk_speed"
+
+    architecture: Mapped[str] = mapped_column(primary_key=True)
+    input_size: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(primary_key=True)
+    threads: Mapped[int] = mapped_column(primary_key=True)
+    train_images_per_s: Mapped[float]
+    infer_images_per_s: Mapped[float]
+    measured_at: Mapped[datetime]
+
+
 class ModelVersion(Table):
     """A trunk and a head, made by one run. A throw-away run's version carries that fact by composite foreign key."""
 

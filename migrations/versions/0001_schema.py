@@ -53,6 +53,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_trunk_digest")),
     )
     op.create_table(
+        "trunk_speed",
+        sa.Column("architecture", sa.String(), nullable=False),
+        sa.Column("input_size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("device", sa.String(), nullable=False),
+        sa.Column("threads", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("train_images_per_s", sa.Double(), nullable=False),
+        sa.Column("infer_images_per_s", sa.Double(), nullable=False),
+        sa.Column("measured_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("architecture", "input_size", "device", "threads", name=op.f("pk_trunk_speed")),
+    )
+    op.create_table(
         "user",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -2389,6 +2400,7 @@ def downgrade() -> None:
 
     op.drop_table("embedding_shard")
     op.drop_table("user")
+    op.drop_table("trunk_speed")
     op.drop_table("trunk")
     with op.batch_alter_table("sign_in_failure", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sign_in_failure_last_at"))
