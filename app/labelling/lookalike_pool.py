@@ -26,6 +26,7 @@ from app.labelling.models import LabelAction, LabelClass, LabelEvent
 from app.labelling.propagation import Places, Propagation, reduced
 from app.library.models import IN_QUEUE, Image, ImageState
 from app.predictions.models import Prediction
+from app.predictions.queries import newest_candidates
 from app.predictions.service import newest_job_for
 from app.registry.queries import get_version, production, reference_trunk
 
@@ -227,14 +228,15 @@ def _in_view(session: Session, project_id: int, trunk_id: int, kind: str, target
 
 
 def _predicted(session: Session, project_id: int, class_id: int) -> Sequence[int]:
-    """What the version in production takes for a class, the surest."""
+    """What the version in production takes for a class, the surest; a class it does not know: its candidates."""
     serving = production(session, project_id)
     job = newest_job_for(session, serving.version_id, "identification") if serving else None
-    if job is None:
-        return []
-    query = select(Prediction.image_id).where(Prediction.job_id == job.id, Prediction.class_1 == class_id)
-    surest = query.order_by(Prediction.confidence_1.desc(), Prediction.image_id.desc())
-    return session.scalars(surest.limit(WINDOW)).all()
+    found: Sequence[int] = []
+    if job is not None:
+        query = select(Prediction.image_id).where(Prediction.job_id == job.id, Prediction.class_1 == class_id)
+        surest = query.order_by(Prediction.confidence_1.desc(), Prediction.image_id.desc())
+        found = session.scalars(surest.limit(WINDOW)).all()
+    return found or newest_candidates(session, project_id, class_id)
 
 
 def _labelled_ids(session: Session, project_id: int, class_ids: Sequence[int]) -> dict[int, int]:

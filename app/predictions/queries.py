@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.embeddings.map_points import SHOWN
 from app.embeddings.models import MapPoint
 from app.library.filters import ImageFilter
 from app.library.models import Image
-from app.predictions.models import Prediction, ScoringJob
+from app.predictions.models import Candidate, Prediction, ScoringJob
 from app.predictions.rows import ranked_classes
 from app.predictions.service import Suggestion
 from app.registry.models import ModelVersion
@@ -70,6 +70,21 @@ def answers_for(session: Session, project_id: int, image_id: int, *, limit: int 
             prediction.rotation != rotation,
         )
     return sorted(answers.values(), key=lambda answer: -answer.version_number)[:limit]
+
+
+def newest_candidates(session: Session, project_id: int, class_id: int) -> list[int]:
+    """The images that the newest job which looked for a class found for it, the likeliest first."""
+    job_id = session.scalar(
+        select(ScoringJob.id)
+        .where(
+            ScoringJob.project_id == project_id,
+            exists().where(Candidate.job_id == ScoringJob.id, Candidate.class_id == class_id),
+        )
+        .order_by(ScoringJob.id.desc())
+        .limit(1)
+    )
+    query = select(Candidate.image_id).where(Candidate.job_id == job_id, Candidate.class_id == class_id)
+    return list(session.scalars(query.order_by(Candidate.rank)))
 
 
 def confidences_on_map(

@@ -20,10 +20,13 @@ from app.identification.scope import job_scope
 from app.identification.service import accept_predictions
 from app.identification.standing import standing_follow_up
 from app.identification.work import identify
+from app.labelling.lookalike_pool import Pool
+from app.labelling.lookalike_schemas import View
 from app.labelling.undo import undo
 from app.library.models import Image
 from app.library.service import change_images
 from app.predictions.models import Candidate
+from app.predictions.queries import newest_candidates
 from app.projects.models import Project
 from app.registry.queries import get_trunk
 from tests.factories.datasets import make_images
@@ -107,6 +110,14 @@ def test_a_run_ends_with_what_was_found_for_each_class(plums: Orchard):
     named = sum(each.is_named for each in ranked(run.result["job_id"]))
     assert run.result["candidates"] == {"Plum": named}
     assert 6 <= named < 56
+
+
+def test_look_alike_pages_of_a_class_that_production_does_not_know_are_of_its_candidates(plums: Orchard):
+    found = ranked(plums.identify())
+    with read() as session:
+        pool = Pool(session, plums.project_id, View(kind="class", target=plums.plum))
+        assert newest_candidates(session, plums.project_id, plums.plum) == [each.image_id for each in found]
+    assert set(pool.ids) == {each.image_id for each in found}
 
 
 def test_only_what_can_lift_the_class_is_listed(plums: Orchard):

@@ -28,7 +28,7 @@ OPTIONAL = {
         "request_key": "k" * 8,
         "suggestion": {"version_id": 1, "confidences": {"1": 0.5}},
     },
-    f"POST {PROJECT}/identify/{{job_id}}/accept": {"versions": {"1": 0}, "request_key": "k" * 8},
+    f"POST {PROJECT}/identify/{{job_id}}/accept": {"class_id": 1, "versions": {"1": 0}, "request_key": "k" * 8},
     f"POST {PROJECT}/benchmarks": {"set_id": None, "truth": "class", "class_id": 1, "is_tuning": False},
     f"POST {PROJECT}/grades": {"true_class_id": 1},
     f"POST {PROJECT}/identify": {"version_id": 1, "query": "", "kind": "filter"},
