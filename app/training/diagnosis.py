@@ -85,6 +85,11 @@ class RunFacts:
         return 1 / max(1, len(self.classes))
 
     @property
+    def trained(self) -> int:
+        """Training images, all classes together."""
+        return sum(each.train for each in self.classes)
+
+    @property
     def validated(self) -> int:
         """Validation images, all classes together."""
         return sum(each.validation for each in self.classes)
@@ -124,11 +129,10 @@ class _Curves:
         found = [each.validation_accuracy for each in self.epochs[-3:] if each.validation_accuracy is not None]
         return _mean(found) if found else None
 
-    @property
-    def beyond_chance(self) -> float:
-        """The accuracy from which on it is more than chance, for this many validation images."""
+    def beyond_chance(self, images: int) -> float:
+        """The accuracy from which on it is more than chance, on so many images."""
         chance = self.facts.chance
-        return chance + _SIGMA * math.sqrt(chance * (1 - chance) / max(1, self.facts.validated))
+        return chance + _SIGMA * math.sqrt(chance * (1 - chance) / max(1, images))
 
 
 def diagnose(epochs: Sequence[EpochLike], facts: RunFacts) -> list[Finding]:
@@ -190,15 +194,16 @@ def _noisy_labels(curves: _Curves) -> Finding | None:
         return None
     most = max(each.validation_accuracy or 0.0 for each in curves.epochs[len(curves.epochs) // 2 :])
     guessing = math.log(max(2, len(facts.classes)))
-    is_memorised = curves.trained - validated >= GAP and curves.trained >= facts.chance + GAP
-    if not is_memorised or validated > curves.beyond_chance or min(curves.losses) < guessing:
+    is_memorised = curves.trained - validated >= GAP and curves.trained > curves.beyond_chance(facts.trained)
+    needed = curves.beyond_chance(facts.validated)
+    if not is_memorised or validated > needed or min(curves.losses) < guessing:
         return None
     return Finding(
         "noisy_labels",
         "bad",
         f"The training images reach {curves.trained:.2f}, but on validation images the accuracy is {validated:.2f}"
         f" (at most {most:.2f} in the second half), no better than always naming the largest class"
-        f" ({facts.chance:.2f}; more than {curves.beyond_chance:.2f} would tell on {facts.validated} images).",
+        f" ({facts.chance:.2f}; more than {needed:.2f} would tell on {facts.validated} images).",
         "Look through the labels of some classes: many may be wrong, or the pictures do not show what tells the"
         " classes apart.",
     )
