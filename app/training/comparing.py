@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session, aliased
 from app.core.database import Json
 from app.core.errors import InvalidInput, NotFound
 from app.datasets.models import Snapshot, SnapshotClass, SnapshotImage
+from app.labelling.models import LabelClass
 from app.registry.models import ModelVersion
 from app.runs.models import Run
 from app.runs.queries import RunView, runs_by_id
 from app.training import queries
 from app.training.curves import plateau_epoch, seconds_so_far, thinned
 from app.training.models import Epoch, TrainingRun
-from app.training.service import KIND
+from app.training.schemas import START_TITLES
+from app.training.setting_fields import title_of
 
 FEWEST: Final = 2
 MOST: Final = 6
@@ -123,7 +125,11 @@ def compare_runs(session: Session, project_id: int, run_ids: Sequence[int]) -> C
     chosen = list(dict.fromkeys(run_ids))
     if not FEWEST <= len(chosen) <= MOST:
         raise InvalidInput(f"Choose {FEWEST} to {MOST} runs to compare; received {len(chosen)}.")
-    own = session.scalars(select(Run.id).where(Run.id.in_(chosen), Run.project_id == project_id, Run.kind == KIND))
+    own = session.scalars(
+        select(TrainingRun.run_id)
+        .join(Run, Run.id == TrainingRun.run_id)
+        .where(Run.id.in_(chosen), Run.project_id == project_id)
+    )
     if missing := set(chosen) - set(own):
         raise NotFound(f"no training run {min(missing)} in this project")
     views = {view.id: view for view in runs_by_id(session, chosen)}
@@ -141,7 +147,7 @@ def _compared(session: Session, run: RunView, asked: TrainingRun, first_snapshot
         snapshot_id=snapshot.id,
         images=snapshot.images,
         classes=snapshot.classes,
-        settings=_settings(asked, f"version {parent.number}" if parent else None),
+        settings=_settings(session, asked, f"version {parent.number}" if parent else None),
         epochs=tuple(queries.epochs(session, run.id)),
         version_number=version.number if version else None,
         test=_test_figures(session, run.id),
@@ -149,15 +155,20 @@ def _compared(session: Session, run: RunView, asked: TrainingRun, first_snapshot
     )
 
 
-def _settings(asked: TrainingRun, parent: str | None) -> Json:
+def _settings(session: Session, asked: TrainingRun, parent: str | None) -> Json:
     """What was chosen, flat and in words; the engine's own versions are left out, the code version is not."""
     config = dict(asked.config)
     fit = dict(config.pop("fit"))
-    augmentation = fit.pop("augmentation", {})
-    flat = {**fit, "parent": parent, **{f"augmentation, {name}": value for name, value in augmentation.items()}}
+    flat = {"start": START_TITLES.get(fit.pop("start"), asked.start), "parent": parent, **fit.pop("augmentation", {})}
+    flat |= fit
+    if unflipped := flat.get("no_flip"):
+        flat["no_flip"] = session.scalars(select(LabelClass.name).where(LabelClass.id.in_(unflipped))).all()
     flat |= {name: value for name, value in config.items() if name not in {"normal_lower", "then_identify", "view_id"}}
     flat |= {name: asked.environment.get(name) for name in ("code_version", "device")}
-    return {name.replace("_", " "): tuple(value) if isinstance(value, list) else value for name, value in flat.items()}
+    return {
+        title_of(name): tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        for name, value in flat.items()
+    }
 
 
 def _test_figures(session: Session, run_id: int) -> Json:

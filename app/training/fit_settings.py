@@ -32,7 +32,7 @@ class Augmentation(_Frozen):
     zoom_out: bool = Field(
         title="Zoom out too",
         default=True,
-        description="False lets zoom only come nearer: small subjects stay as large.",
+        description="Off: zoom only comes nearer, so that small subjects stay as large.",
     )
     brightness: float = Field(
         title="Brightness", default=0.1, ge=0, le=0.5, description="Largest shift as a share of the full range."

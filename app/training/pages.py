@@ -24,7 +24,7 @@ from app.training.mirroring import mirror_doubts
 from app.training.models import TrainingRun
 from app.training.report import training_report
 from app.training.service import start_training
-from app.training.setting_fields import setting_groups
+from app.training.setting_fields import setting_groups, title_of
 from app.training.tensorboards import has_log
 from app.web.access import Access
 from app.web.dependencies import FormFields, require
@@ -79,6 +79,7 @@ def training_part(request: Request, access: Viewer, run_id: RunId) -> Response:
         report=report,
         detail=detail,
         again=again,
+        title_of=title_of,
         plateau=plateau_epoch(report.epochs) if report.run.is_ended else None,
         has_board=has_log(access.project.id, run_id),
     )

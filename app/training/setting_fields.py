@@ -47,6 +47,12 @@ class SettingField:
     """The starts that cannot make use of it."""
 
 
+def title_of(name: str) -> str:
+    """A setting's title; other parts of a configuration in plain words."""
+    info = FitSettings.model_fields.get(name) or Augmentation.model_fields.get(name)
+    return (info.title if info else None) or name.replace("_", " ").capitalize()
+
+
 def setting_groups() -> list[tuple[str, list[SettingField]]]:
     """Every setting by group, in the order in which the form shows them."""
     return [(title, [_field(name) for name in names]) for title, names in GROUPS]

@@ -69,7 +69,7 @@ def test_what_differs_between_runs_is_told_and_what_is_alike_is_not(project: Pro
         session.execute(update(Run).where(Run.id == evaluation).values(result={"figures": figures}))
     with read() as session:
         found = compare_runs(session, project.id, [first, second])
-    assert [name for name, _ in found.differing] == ["learning rate"]
+    assert [name for name, _ in found.differing] == ["Learning rate"]
     assert found.differing[0][1] == [0.002, 0.01]
     assert found.runs[0].change.is_same
     change = found.runs[1].change
@@ -98,6 +98,8 @@ def test_the_page_lays_runs_over_one_another(sign_in_as: SignInAs, project: Proj
     text = browser.get(f"{here}?run={first}&run={second}").text
     for words in (f"run {first}", f"run {second}", "Validation accuracy by epoch", "Settings that differ", "Epochs"):
         assert words in text
+    chosen = browser.get(f"/projects/{project.slug}/runs?kind=training.train").text
+    assert f'name="run" value="{first}" form="compare"' in chosen
     assert "by seconds of training" in browser.get(f"{here}?run={first}&run={second}&by=seconds").text
     assert "Choose at least one more run" in browser.get(f"{here}?run={first}").text
     assert browser.get(f"{here}?run={first}&run=999").status_code == 404
