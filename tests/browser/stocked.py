@@ -25,13 +25,16 @@ from app.library.models import Image, ImportBatch
 from app.library.schemas import ImportRequest, SourceKind
 from app.library.views import save_view
 from app.serving.service import grade
-from app.training.schemas import TrainingRequest
+from app.training.models import TrainingRun
+from app.training.recording import record_epochs
+from app.training.schemas import EpochFigures, TrainingRequest
 from app.training.service import start_training
 from tests.browser.library import Fruit, done_by_worker, ended
 from tests.browser.reviewed import stock_review
 from tests.factories.accounts import make_user
 from tests.factories.evaluation import Answer, evaluated
 from tests.factories.exchange import staged
+from tests.factories.previews import drawn_preview
 from tests.factories.projects import add_member
 from tests.factories.registry import deploy, tiny_version
 from tests.factories.serving import Production, make_transaction
@@ -92,6 +95,9 @@ PAGES = {
     "benchmarks": "{p}/benchmarks",
     "benchmark": "{p}/benchmarks/{benchmark}",
     "train": "{p}/train",
+    "run-compared": "{p}/training/compare?run={run}&run={own_run}",
+    "lineage": "{p}/training/lineage",
+    "augmentation": "{p}/training/augmentation?run={augmented}",
     "models": "{p}/models",
     "model": "{p}/models/{version}",
     "confusion": "{p}/models/{version}/confusion",
@@ -158,9 +164,23 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
         "run": run,
         "study": written_study(fruit.id, user_id, lambda name: f"A {name} of heads"),
     }
+    with write() as session:
+        made["augmented"] = drawn_preview(session, fruit.id, labelled[0][0])
+    made["own_run"] = configured_like(run, first.run_id)
     made["comparison"] = exchanged(fruit.id, labelled[0][0])
     made["preview"] = waiting_import(fruit.id)
     return {"p": fruit.path, **known, **made}
+
+
+def configured_like(run_id: int, other_run_id: int) -> int:
+    """Gives a run that only made a version the configuration of another, and epochs; the run."""
+    with write() as session:
+        asked = session.get_one(TrainingRun, run_id)
+        columns = {column.key: getattr(asked, column.key) for column in TrainingRun.__table__.columns}
+        session.add(TrainingRun(**{**columns, "run_id": other_run_id}))
+    epochs = [EpochFigures(at, 2 / at, 0.5, 2 / at, 0.4 + at / 20, 1e-3, 1.5, 90.0, is_best=True) for at in (1, 2, 3)]
+    record_epochs(other_run_id, epochs)
+    return other_run_id
 
 
 def waiting_import(project_id: int) -> int:
