@@ -24,6 +24,8 @@ from app.library.listing import Entry, Skipped, is_junk, open_regular, safe_name
 _MANIFEST: Final = "manifest.jsonl"
 _KEEP_SECONDS: Final = 14 * 24 * 3600
 _FILE_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
+_RESERVE: Final = 512 * 2**20
+"""Bytes of the disk that staged files leave to everything else."""
 CHUNK_BYTES: Final = 8 * 2**20
 """Most bytes of one chunk of a large file: it is held whole, so that its digest is checked before it is written."""
 
@@ -73,6 +75,7 @@ class StagedWriter:
         """`mark` tells a file that is sent again from another one of its name. Raises InvalidInput for a bad name."""
         self._folder, self._name, self._max_bytes = folder, _checked_name(name), max_bytes
         self._stored_as = file_id_of(self._name, mark) if mark else str(ULID())
+        _require_room(folder, max_bytes)
         self._beside = folder / f"{ULID()}.part"
         self._file = self._beside.open("xb")
         self._received = 0
@@ -118,6 +121,13 @@ def _note(folder: Path, name: str, stored_as: str) -> None:
         os.fsync(manifest.fileno())
 
 
+def _require_room(folder: Path, size: int) -> None:
+    """A disk that uploads fill up would take the database with it."""
+    room = shutil.disk_usage(folder).free - _RESERVE
+    if size > room:
+        raise TooLarge(f"the server's disk has room for {max(0, room):,} more bytes; {size:,} may be needed")
+
+
 def begin_large(folder: Path, *, name: str, size: int, mark: str, max_bytes: int) -> Arriving:
     """Announce a large file, or find how much of it arrived before. Raises InvalidInput, TooLarge."""
     checked = _checked_name(name)
@@ -125,6 +135,7 @@ def begin_large(folder: Path, *, name: str, size: int, mark: str, max_bytes: int
         raise TooLarge(f"a file may have at most {max_bytes:,} bytes; {checked[:80]!r} has {size:,}")
     file_id = file_id_of(checked, f"{size} {mark}")
     if not (folder / file_id).exists() and not (folder / f"{file_id}.json").exists():
+        _require_room(folder, size)
         (folder / f"{file_id}.part").touch()
         with written_beside(folder / f"{file_id}.json") as about:
             about.write(json.dumps({"name": checked, "size": size}).encode())

@@ -57,6 +57,8 @@ def test_what_does_not_fit_changes_nothing(folder: Path):
             uploads.append_chunk(folder, file.file_id, offset=offset, chunk=chunk, digest=digest)
     with pytest.raises(TooLarge):
         begin(folder, "huge.zip", 10**6 + 1)
+    with pytest.raises(TooLarge, match="disk has room"):
+        uploads.begin_large(folder, name="all.zip", size=2**60, mark="", max_bytes=2**61)
     with pytest.raises(InvalidInput):
         begin(folder, "../evil.zip")
     for file_id in ("../../winnow.db", "0" * 32, "manifest.jsonl"):

@@ -94,6 +94,7 @@ def _bodies(mine: World, theirs: World) -> list[tuple[str, Sent]]:
     """Requests of one's own project that name something of the other's, each refused whole."""
     one, others = mine.images[6:7], theirs.images[:2]
     label = {"image_ids": one, "act": "label", "class_id": mine.class_ids[0]}
+    many = {"selection": {"filter": ""}, "act": "label", "class_id": mine.class_ids[0]}
     version = theirs.version.id
     answered = {"transaction_id": mine.ids["transaction_id"], "verdict": "wrong"}
     warm = {"start": "warm", "parent_version_id": version, "lower": 2}
@@ -101,6 +102,9 @@ def _bodies(mine: World, theirs: World) -> list[tuple[str, Sent]]:
         (f"POST {PROJECT}/labels", Sent(json={**label, "class_id": theirs.class_ids[0]})),
         (f"POST {PROJECT}/labels", Sent(json={**label, "sub_class_id": theirs.ids["sub_class_id"]})),
         (f"POST {PROJECT}/labels", Sent(json={**label, "suggestion": {"version_id": version}})),
+        (f"POST {PROJECT}/labels/many", Sent(json={**many, "class_id": theirs.class_ids[0]})),
+        (f"POST {PROJECT}/labels/many", Sent(json={**many, "sub_class_id": theirs.ids["sub_class_id"]})),
+        *_classes(theirs),
         (
             f"POST {PROJECT}/label",
             Sent(form={"image_id": one[0], "version": 0, "act": "label", "label": theirs.class_ids[0]}),
@@ -126,6 +130,23 @@ def _bodies(mine: World, theirs: World) -> list[tuple[str, Sent]]:
     ]
 
 
+def _classes(theirs: World) -> list[tuple[str, Sent]]:
+    own, other, images = f"POST {PROJECT}/classes/{{class_id}}", theirs.class_ids[0], theirs.images[:2]
+    taken_out = {"image_id": images[0], "class_id": other}
+    return [
+        (f"{own}/train-as", Sent(form={"as_id": other})),
+        (f"{own}/delete", Sent(form={"labels_go": "class", "target_id": other})),
+        (f"{own}/split", Sent(form={"sub_class_id": theirs.ids["sub_class_id"]})),
+        (f"{own}/examples", Sent(form={"images": str(images[0])})),
+        (f"{own}/look-alikes", Sent(form={"other_id": other})),
+        (f"POST {PROJECT}/classes/split", Sent(json={"name": "x", "selection": {"image_ids": images}})),
+        (f"POST {PROJECT}/label/grid/accept", Sent(json={"taken_out": [taken_out], "request_key": "a-page-answer"})),
+        (f"POST {PROJECT}/identify/chosen", Sent(json={"selection": {"image_ids": images}})),
+        (f"POST {PROJECT}/library/conflicts/keep", Sent(form={"conflict_ids": theirs.ids["third_conflict_id"]})),
+        (f"POST {PROJECT}/library/conflicts/take", Sent(form={"conflict_ids": theirs.ids["fourth_conflict_id"]})),
+    ]
+
+
 def test_another_projects_ids_in_a_body_are_refused(installation: Path, worlds: tuple[World, World], me: Browser):
     mine, theirs = worlds
     before = contents(installation)
@@ -146,6 +167,8 @@ def test_acts_on_lists_pass_over_another_projects_images(installation: Path, wor
         answer = me.post(f"{here}/labels", json={"image_ids": others, "act": act})
         assert (answer.json()["changed"], answer.json()["skipped_count"]) == (0, len(others))
         assert "secret" not in answer.text
+    judged = me.post(f"{here}/library/quality/settle", data={"reason": "dark", "shown": f"{others[0]}:0"}, headers=JSON)
+    assert "no such image in this project" in judged.json()["words"]
     wanted = {"count": 0, "first": others[0], "have": others[:3]}
     assert me.post(f"{here}/label/next", json=wanted).json()["images"] == []
     assert me.post(f"{here}/label/skip", json={"image_ids": others[:3]}).status_code == 200
