@@ -1,10 +1,12 @@
-"""Does a warm start pay? A network from scratch against one that starts from its parent, after two classes were added.
+"""Does a warm start pay? A chain of rounds that each add classes and images, from scratch against warm.
 
-The compact network at 48 px. The parent learns all classes but two, from scratch. Then both starts learn all of them
-from the same photos with the same optimiser, schedule, patience and cap; only the weights at step 0 differ. A third run
-starts warm with the settings that Winnow proposes for a warm start. Plateau: the first epoch whose 3-epoch mean of
-validation accuracy is within 2 points of the best such mean of the run. The test photos are those of the published
-split, or else the last by name of each class; all networks answer the same ones.
+The compact network at 48 px. The first version learns half of the classes from part of their photos. Then come rounds,
+each with more classes and more photos: once from scratch, and once warm from the round before (the trunk of the warm
+version before it, under a new random output layer). Both arms have the same photos, optimiser, schedule, patience and
+cap; only the weights at step 0 differ. In the last round a third arm also keeps the output weights of the classes that
+stay. Plateau: the first epoch whose 3-epoch mean of validation accuracy is within 2 points of the best such mean of the
+run. The test photos are those of the published split, or else the last by name of each class; both arms answer the same
+ones.
 """
 
 from __future__ import annotations
@@ -26,19 +28,21 @@ from photos import Photo, load_photos
 from app.imaging.model_input import from_upload
 from app.inference.head import load_head
 
-ABOUT: Final = "Epochs, seconds and test accuracy from scratch against a warm start after two more classes."
+ABOUT: Final = "Epochs, seconds and test accuracy from scratch against warm, over rounds that add classes and photos."
 TRUNK: Final = "compact_cnn"
 SIZE: Final = 48
-NEW_CLASSES: Final = 2
+SHARED: Final[dict[str, Any]] = {"learning_rate": 1e-3, "warmup_epochs": 2, "ema": 0.98}
+"""What both arms are trained with, beside the defaults of a start from scratch."""
 Split = Literal["train", "validation", "test"]
-_VALIDATION_SHARE: Final = 0.2
+_VALIDATION_SHARE: Final = 0.25
+_FIRST_SHARE: Final = 0.5
 _MEAN_OF: Final = 3
 _WITHIN: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Photos of some classes as pixels (N, 48, 48, 3) with class (0..count-1) and split; the new classes come last."""
+    """Photos of some classes as pixels (N, S, S, 3) with class (0..count-1) and split; the new classes come last."""
 
     name: str
     class_count: int
@@ -46,40 +50,65 @@ class Task:
     classes: NDArray[np.int64]
     parts: Sequence[Split]
 
+    def of_round(self, number: int, rounds: int) -> tuple[int, NDArray[np.int64]]:
+        """Classes of round `number` of `rounds` (0: before the first), and the rows it has of them.
+
+        Half of the classes with half of their training photos at first, all with all in the last round.
+        """
+        share = _FIRST_SHARE + (1 - _FIRST_SHARE) * number / rounds
+        count = max(2, round(self.class_count * share))
+        order = np.arange(len(self.classes))
+        kept: list[int] = []
+        for place in range(count):
+            own = order[self.classes == place]
+            trains = [row for row in own.tolist() if self.parts[row] == "train"]
+            kept += trains[: max(1, round(len(trains) * share))]
+            kept += [row for row in own.tolist() if self.parts[row] != "train"]
+        return count, np.array(sorted(kept), np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """One run: epochs and seconds to the plateau, which test photos were answered rightly, and its trunk."""
+    """One run: epochs and seconds to the plateau, which test photos were answered rightly, and its files."""
 
     epochs_to_plateau: int
     seconds_to_plateau: float
     epochs: int
     is_right: NDArray[np.bool_]
     trunk: Path
+    head: Path
+    class_count: int
+
+
+Arms = dict[str, Trained]
 
 
 def measure(options: Options) -> Outcome:
-    """Each set of photos and each seed: parent, from scratch, warm."""
+    """Each set of photos and each seed: a chain of rounds."""
     seeds = options.choose_rounds(quick=1, full=3)
-    cap, patience = (40, 8) if options.quick else (120, 16)
-    tasks = _tasks(options, most_classes=8 if options.quick else 24)
-    runs: dict[str, list[Trained]] = {}
-    for task in tasks:
-        for seed in range(seeds):
-            for arm, trained in _train_arms(task, seed=seed, epochs=cap, patience=patience).items():
-                runs.setdefault(arm, []).append(trained)
-    figures = _figures(**runs)
+    rounds = 2 if options.quick else 6
+    cap, patience = (60, 10) if options.quick else (120, 16)
+    tasks = _tasks(options, most_classes=10 if options.quick else 24)
+    chains = [
+        _train_chain(task, seed=seed, rounds=rounds, epochs=cap, patience=patience)
+        for task in tasks
+        for seed in range(seeds)
+    ]
+    figures = _figures(chains)
     parameters = {
         "trunk": TRUNK,
         "input_size": SIZE,
         "seeds": seeds,
+        "rounds": rounds,
         "most_epochs": cap,
         "patience": patience,
-        "classes": {task.name: task.class_count for task in tasks},
+        "shared": SHARED,
+        "classes": {task.name: [task.of_round(number, rounds)[0] for number in range(rounds + 1)] for task in tasks},
         "photos": {task.name: dict(Counter(task.parts)) for task in tasks},
     }
     goals = [
         Goal("first_epochs_ratio", figures["first_epochs_ratio"], "at most", 0.5),
+        Goal("last_epochs_ratio", figures["last_epochs_ratio"], "at most", 0.25),
         Goal("accuracy_gain_low", figures["accuracy_gain_low"], "at least", -0.02),
     ]
     return Outcome(parameters, figures, goals)
@@ -108,43 +137,59 @@ def _task(name: str, photos: Sequence[Photo], most_classes: int) -> Task:
     return Task(name, len(order), pixels, classes, parts)
 
 
-def _train_arms(task: Task, *, seed: int, epochs: int, patience: int) -> dict[str, Trained]:
-    """From scratch, warm with the same settings, warm with Winnow's own."""
+def _train_chain(task: Task, *, seed: int, rounds: int, epochs: int, patience: int) -> list[Arms]:
+    """The arms of each round."""
     from worker.learning.config import default_config
 
-    config = default_config(TRUNK, "random", input_size=SIZE, epochs=epochs, patience=patience, seed=seed)
-    proposed = default_config(TRUNK, "warm", input_size=SIZE, seed=seed)
+    config = default_config(
+        TRUNK, "random", **{**SHARED, "input_size": SIZE, "epochs": epochs, "patience": patience, "seed": seed}
+    )
+    warm = config.changed(start="warm")
     with TemporaryDirectory(prefix="winnow-bench-") as folder:
         work = Path(folder)
-        parent = _train(task, config, task.class_count - NEW_CLASSES, work / "parent")
-        say(f"{task.name}, seed {seed}: parent reached its plateau in epoch {parent.epochs_to_plateau}")
-        arms = {
-            "scratch": _train(task, config, task.class_count, work / "scratch"),
-            "warm": _train(task, config.changed(start="warm"), task.class_count, work / "warm", parent=parent.trunk),
-            "proposed": _train(task, proposed, task.class_count, work / "proposed", parent=parent.trunk),
-        }
-    for arm, run in arms.items():
-        say(
-            f"  {arm}: plateau in epoch {run.epochs_to_plateau} of {run.epochs}, {run.seconds_to_plateau:.1f} s,"
-            f" {run.is_right.mean():.3f} of the test photos right"
-        )
-    return arms
+        before = _train(task, config, task.of_round(0, rounds), work / "first")
+        say(f"{task.name}, seed {seed}: the first version reached its plateau in epoch {before.epochs_to_plateau}")
+        chain = []
+        for number in range(1, rounds + 1):
+            images = task.of_round(number, rounds)
+            arms = {
+                "scratch": _train(task, config, images, work / f"scratch{number}"),
+                "warm": _train(task, warm, images, work / f"warm{number}", parent=before),
+            }
+            if number == rounds:
+                kept = warm.changed(keep_output=True)
+                arms["kept"] = _train(task, kept, images, work / f"kept{number}", parent=before)
+            for arm, run in arms.items():
+                say(
+                    f"  round {number}, {arm}: plateau in epoch {run.epochs_to_plateau} of {run.epochs},"
+                    f" {run.seconds_to_plateau:.1f} s, {run.is_right.mean():.3f} of the test photos right"
+                )
+            before = arms["warm"]
+            chain.append(arms)
+    return chain
 
 
-def _train(task: Task, config: Any, class_count: int, work_dir: Path, *, parent: Path | None = None) -> Trained:
+def _train(
+    task: Task, config: Any, images: tuple[int, NDArray[np.int64]], work_dir: Path, *, parent: Trained | None = None
+) -> Trained:
     from worker.learning.data import ManifestRow, pack_manifest
     from worker.learning.fit import fit
+    from worker.learning.warm_start import ParentHead
 
     def read(rows: Sequence[int]) -> Iterator[NDArray[np.uint8] | None]:
         return iter(task.pixels[list(rows)])
 
-    manifest = [
-        ManifestRow(row, int(task.classes[row]), part)
-        for row, part in enumerate(task.parts)
-        if task.classes[row] < class_count
-    ]
+    class_count, chosen = images
+    manifest = [ManifestRow(row, int(task.classes[row]), task.parts[row]) for row in chosen.tolist()]
     samples = pack_manifest(manifest, read, folder=work_dir / "shards", input_size=SIZE)
-    result = fit(config, samples, class_count=class_count, work_dir=work_dir, parent_trunk=parent)
+    result = fit(
+        config,
+        samples,
+        class_count=class_count,
+        work_dir=work_dir,
+        parent_trunk=parent.trunk if parent else None,
+        parent_head=ParentHead(parent.head, {place: place for place in range(parent.class_count)}) if parent else None,
+    )
     plateau = plateau_epoch([epoch.val_accuracy or 0.0 for epoch in result.history])
     return Trained(
         epochs_to_plateau=plateau,
@@ -152,6 +197,8 @@ def _train(task: Task, config: Any, class_count: int, work_dir: Path, *, parent:
         epochs=result.epochs_run,
         is_right=_is_right(task, class_count, result.trunk_path, result.head_path),
         trunk=result.trunk_path,
+        head=result.head_path,
+        class_count=class_count,
     )
 
 
@@ -174,30 +221,42 @@ def plateau_epoch(accuracies: Sequence[float]) -> int:
     return int(np.argmax(means >= means.max() - _WITHIN)) + _MEAN_OF
 
 
-def _figures(scratch: Sequence[Trained], warm: Sequence[Trained], proposed: Sequence[Trained]) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
-    for arm, runs in (("scratch", scratch), ("warm", warm), ("proposed_warm", proposed)):
-        figures[f"{arm}_epochs_to_plateau"] = median(run.epochs_to_plateau for run in runs)
-        figures[f"{arm}_seconds_to_plateau"] = median(run.seconds_to_plateau for run in runs)
-        figures[f"{arm}_test_accuracy"] = float(_answers(runs).mean())
-    for prefix, runs in (("", warm), ("proposed_", proposed)):
-        figures[f"{prefix}first_epochs_ratio"] = _ratio("epochs_to_plateau", runs, scratch)
-        figures[f"{prefix}seconds_ratio"] = _ratio("seconds_to_plateau", runs, scratch)
-        figures |= {f"{prefix}{name}": value for name, value in _gain(_answers(runs), _answers(scratch)).items()}
-    return figures | {"test_images": len(_answers(scratch))}
+def _figures(chains: Sequence[Sequence[Arms]]) -> dict[str, Figure]:
+    firsts, lasts = [chain[0] for chain in chains], [chain[-1] for chain in chains]
+    every = [arms for chain in chains for arms in chain]
+    figures: dict[str, Figure] = {
+        "first_epochs_ratio": _ratio("warm", firsts),
+        "last_epochs_ratio": _ratio("warm", lasts),
+        "seconds_ratio": ratio(*([_seconds(chain, arm) for chain in chains] for arm in ("warm", "scratch"))),
+        **_gain("warm", every),
+        "kept_last_epochs_ratio": _ratio("kept", lasts),
+        **{f"kept_{name}": value for name, value in _gain("kept", lasts).items()},
+    }
+    for arm in ("scratch", "warm"):
+        figures[f"{arm}_epochs_to_plateau"] = median(arms[arm].epochs_to_plateau for arms in every)
+        figures[f"{arm}_test_accuracy"] = float(_answers(arm, every).mean())
+    figures["last_warm_test_accuracy"] = float(_answers("warm", lasts).mean())
+    figures["last_kept_test_accuracy"] = float(_answers("kept", lasts).mean())
+    return figures | {"answers": len(_answers("warm", every))}
 
 
-def _answers(runs: Sequence[Trained]) -> NDArray[np.bool_]:
+def _answers(arm: str, every: Sequence[Arms]) -> NDArray[np.bool_]:
     """Of all runs one after another."""
-    return np.concatenate([run.is_right for run in runs])
+    return np.concatenate([arms[arm].is_right for arms in every])
 
 
-def _ratio(name: str, runs: Sequence[Trained], scratch: Sequence[Trained]) -> float:
-    return ratio([float(getattr(run, name)) for run in runs], [float(getattr(run, name)) for run in scratch])
+def _ratio(arm: str, every: Sequence[Arms]) -> float:
+    """Epochs to the plateau over those from scratch: the median over the chains."""
+    return ratio(*([float(arms[each].epochs_to_plateau) for arms in every] for each in (arm, "scratch")))
 
 
-def _gain(warm: NDArray[np.bool_], scratch: NDArray[np.bool_]) -> dict[str, Figure]:
+def _seconds(chain: Sequence[Arms], arm: str) -> float:
+    return sum(arms[arm].seconds_to_plateau for arms in chain)
+
+
+def _gain(arm: str, every: Sequence[Arms]) -> dict[str, Figure]:
     """Accuracy gained over the run from scratch, image by image, with the lower bound of its 95% interval."""
+    warm, scratch = _answers(arm, every), _answers("scratch", every)
     fixed, broken, images = int((warm & ~scratch).sum()), int((scratch & ~warm).sum()), len(warm)
     gain = (fixed - broken) / images
     # Of a difference of paired proportions (Agresti, Categorical Data Analysis, 10.1).

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from app.cli.output import AsJson, ProjectName, described, ended, project_id_of, reported, say
 from app.cli.views import view_of
 from app.cli.waiting import follow_ups_of, workers_at_hand
 from app.core.database import Json, read
+from app.core.errors import InvalidInput
 from app.registry.queries import newest_versions, version_by_number
 from app.runs.models import Run
-from app.training.fit_settings import Start
+from app.training.fit_settings import GivenSettings, Start
 from app.training.models import Epoch
 from app.training.schemas import TrainingRequest
 from app.training.service import start_training
+from app.web.forms import refusal
 
 
 class StartChoice(StrEnum):
@@ -50,6 +53,10 @@ def train(
     upper: Annotated[int | None, typer.Option(help="Upper image cutoff; the project's by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Most epochs; the plateau usually ends it earlier.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="First learning rate.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other setting: ema=0.99, augmentation.zoom=0.2."),
+    ] = None,
     view: Annotated[str, typer.Option(help="Name of a saved view: its images alone.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     identify: Annotated[bool, typer.Option(help="Identify the pool afterwards.")] = False,
@@ -69,8 +76,7 @@ def train(
             parent_version_id=parent_id,
             lower=lower,
             upper=upper,
-            epochs=epochs,
-            learning_rate=learning_rate,
+            **_given(settings or [], epochs=epochs, learning_rate=learning_rate),
             view_id=view_of(project_id, view).id if view else None,
             seed=seed,
             then_identify=identify,
@@ -91,6 +97,25 @@ def run_chain(run_id: int) -> list[Run]:
     for following in follow_ups_of(run_id):
         runs += run_chain(following)
     return runs
+
+
+def _given(settings: list[str], **named: Any) -> dict[str, Any]:
+    """Settings as the request takes them. Raises InvalidInput for one that is unknown, malformed or out of range."""
+    values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput(f"--set takes NAME=VALUE; received {text!r}.")
+        outer, dot, inner = name.partition(".")
+        if dot:
+            values.setdefault(outer, {})[inner] = value
+        else:
+            values[name] = value
+    try:
+        given: dict[str, Any] = GivenSettings(**values).model_dump(exclude_none=True)
+    except ValidationError as error:
+        raise refusal(error) from error
+    return given
 
 
 def _start(project_id: int, choice: StartChoice, parent: int | None, trunk: str | None) -> tuple[Start, int | None]:

@@ -183,6 +183,7 @@ def _lineage(job: TrainingJob, made: MadeArtifacts) -> Json:
         "parent_trunk_digest": job.parent.trunk.digest,
         "is_parent_trunk": made.step0_trunk_digest == job.parent.trunk.digest,
         "popped_layer": OUTPUT_LAYER,
+        "kept_output": sorted(today[each] for each in today if each in before) if job.fit.get("keep_output") else [],
         "popped_classes": len(before),
         "classes_added": sorted(name for class_id, name in today.items() if class_id not in before),
         "classes_removed": sorted(name for class_id, name in before.items() if class_id not in today),

@@ -14,13 +14,16 @@ from sqlalchemy import func, select
 
 from app.core.database import read, write
 from app.core.storage import get_storage
+from app.datasets.models import SnapshotImage
 from app.embeddings.models import Embedding
 from app.registry.artifacts import load_version
 from app.registry.models import ModelVersion, VersionClass
 from app.registry.queries import get_version
 from app.runs.models import Run, RunState
 from app.runs.service import request_cancel, request_stop, resume
-from app.training.models import Epoch, TrainingRun
+from app.training.fit_settings import Augmentation
+from app.training.models import Epoch, EpochDetail, RunLogLine, TrainingRun
+from app.training.tensorboards import log_folder
 from tests.factories.datasets import make_class
 from tests.factories.training import add_photos, project_of_photos, trained, trained_again
 from tests.photos import photos
@@ -61,6 +64,21 @@ def once_an_epoch_is_written(act: Callable[..., object], *, after: int = 1) -> I
     person.join()
 
 
+def check_what_the_live_page_shows(run: Run, classes: dict[str, int]) -> None:
+    """Of a run of two epochs on all classes: details of the last epoch, a log, and curves for TensorBoard."""
+    with read() as session:
+        details = session.scalars(select(EpochDetail).where(EpochDetail.run_id == run.id)).all()
+        log = session.scalars(select(RunLogLine.text).where(RunLogLine.run_id == run.id)).all()
+        known = set(session.scalars(select(SnapshotImage.image_id)))
+    assert 2 in [each.number for each in details]
+    for detail in details:
+        assert {class_id for class_id, _, _ in detail.per_class} <= set(classes.values())
+        assert {image_id for image_id, *_ in detail.mistakes} <= known
+    assert "of 3 classes train" in log[0]
+    assert "weights of epoch" in log[-1]
+    assert list(log_folder(run.project_id).glob(f"{run.id}/events*"))
+
+
 def test_from_scratch_then_warm_then_head_only():
     project_id, classes = project_of_photos(LABELS)
     scratch = trained(project_id, start="random", **QUICK)
@@ -68,6 +86,7 @@ def test_from_scratch_then_warm_then_head_only():
     assert scratch.result["number"] == 1
     assert scratch.result["parity"]["agreement"] == 1.0
     assert [number for number, _ in epochs_of(scratch.id)] == [1, 2]
+    check_what_the_live_page_shows(scratch, classes)
     with read() as session:
         first = get_version(session, scratch.result["version_id"])
         names = session.scalars(
@@ -83,7 +102,15 @@ def test_from_scratch_then_warm_then_head_only():
     with write() as session:
         orange = make_class(session, project_id, "Orange")
     add_photos(project_id, photos(12, label="Orange"), class_id=orange, state="labelled")
-    warm = trained(project_id, start="warm", parent_version_id=first.id, epochs=2, batch_size=8)
+    warm = trained(
+        project_id,
+        start="warm",
+        parent_version_id=first.id,
+        epochs=2,
+        batch_size=8,
+        keep_output=True,
+        augmentation=Augmentation(no_flip=(classes["Pear"], orange)),
+    )
     assert warm.state == RunState.SUCCEEDED, warm.error_message
     with read() as session:
         lineage = session.get_one(ModelVersion, warm.result["version_id"]).lineage
@@ -91,6 +118,7 @@ def test_from_scratch_then_warm_then_head_only():
     assert lineage["step0_trunk_digest"] == first.trunk.digest != lineage["trunk_digest"]
     assert (lineage["popped_layer"], lineage["popped_classes"]) == ("scores", 3)
     assert (lineage["classes_added"], lineage["classes_removed"]) == (["Orange"], [])
+    assert lineage["kept_output"] == list(LABELS)
     assert warm.result["gain"]["parent_epochs"] == 2
 
     head = trained(project_id, start="head_only", parent_version_id=first.id, epochs=3)

@@ -29,6 +29,8 @@ from worker.learning.callbacks.warm_up import WarmUp
 from worker.learning.checkpoints import CHECKPOINT, restore_checkpoint
 from worker.learning.config import FitConfig
 from worker.learning.data import EmbeddingSamples, ImageSamples, Samples, check_classes, steps_per_epoch
+from worker.learning.deaths import DEATHS_BEFORE_HALVING, begin_attempt, end_attempt
+from worker.learning.devices import on_all_devices
 from worker.learning.errors import ConfigInvalid, OutOfMemory
 from worker.learning.events import EpochDone, Event, Note
 from worker.learning.heads import save_head
@@ -111,7 +113,7 @@ def fit(
     allow_download: bool = True,
     scalars_dir: Path | None = None,
 ) -> FitResult:
-    """Trains trunk and head on images and writes both into `work_dir`.
+    """Trains trunk and head on images, on every GPU of the machine, and writes both into `work_dir`.
 
     `parent_head` is read where the settings keep the output; `scalars_dir` gets logs for TensorBoard.
     Called again with the same arguments after a kill, it goes on after the last finished epoch; EpochDone may then
@@ -123,20 +125,21 @@ def fit(
     check_classes(samples.class_indices, samples.train_rows, class_count)
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
-    started = start_network(
-        config,
-        class_count=class_count,
-        parent_trunk=parent_trunk,
-        parent_head=parent_head,
-        weights_folder=weights_folder,
-        allow_download=allow_download,
-    )
-    fingerprint = _fingerprint(config, samples, class_count, samples.shards.fingerprint, started.step0_digest)
-    place = _Surroundings(work_dir, on_event, should_stop, 0.0, fingerprint, scalars_dir)
-    notes = []
-    if samples.missing_ids:
-        notes.append(f"{len(samples.missing_ids)} images are no longer at hand; the run goes on without them.")
-    trained = _train(started.network, config, samples, class_count, place, notes)
+    with on_all_devices(config):
+        started = start_network(
+            config,
+            class_count=class_count,
+            parent_trunk=parent_trunk,
+            parent_head=parent_head,
+            weights_folder=weights_folder,
+            allow_download=allow_download,
+        )
+        fingerprint = _fingerprint(config, samples, class_count, samples.shards.fingerprint, started.step0_digest)
+        place = _Surroundings(work_dir, on_event, should_stop, 0.0, fingerprint, scalars_dir)
+        notes = []
+        if samples.missing_ids:
+            notes.append(f"{len(samples.missing_ids)} images are no longer at hand; the run goes on without them.")
+        trained = _train(started.network, config, samples, class_count, place, notes)
     trunk_path = work_dir / "trunk.safetensors"
     trunk = _TrunkPart(trunk_path, save_trunk(started.trunk, started.card, trunk_path), started.step0_digest)
     return _result(trained, trunk, work_dir)
@@ -252,6 +255,9 @@ def _attempt(
         state.halvings = halvings
     config = _with_smaller_batches(whole, state.halvings)
     if state.ended is None and state.epochs_done < config.epochs:
+        deaths = begin_attempt(place.work_dir, epochs_done=state.epochs_done, halvings=state.halvings)
+        if deaths >= DEATHS_BEFORE_HALVING and config.batch_size // 2 >= SMALLEST_BATCH:
+            raise _BatchTooLarge(state.halvings)
         steps = steps_per_epoch(samples, config)
         quicken_norms(network, steps)
         trained_on = samples.class_indices[samples.train_rows]
@@ -275,6 +281,7 @@ def _attempt(
             raise
         finally:
             samples.calls.wait_until_idle()
+            end_attempt(place.work_dir)
     for variable, value in zip(network.weights, state.best_weights, strict=True):
         variable.assign(value)
     stopped_early = state.ended == "stopped" or state.epochs_done < config.epochs
@@ -322,6 +329,7 @@ def _callbacks(
         BestWeights(state, monitored=_monitored(samples), patience=config.patience, averages=averages),
         CutLearningRate(
             state,
+            place.on_event,
             patience=max(1, config.patience // 2),
             first_rate=config.learning_rate,
             after=config.warmup_epochs,

@@ -43,6 +43,8 @@ class LayeredAdamW(keras.optimizers.Optimizer):  # type: ignore[misc]  # Keras i
         super().build(variables)
         self._first, self._second = self.add_optimizer_variables(variables, ["first_moment", "second_moment"])
         self._steps = [self.add_variable((), dtype="float32", name="steps") for _ in variables]
+        # By what they are called here: on several devices each copy of a variable has a name of its own.
+        self._decays = [each.name.rpartition("/")[2].startswith(_DECAYED) for each in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One step of one variable."""
@@ -52,7 +54,7 @@ class LayeredAdamW(keras.optimizers.Optimizer):  # type: ignore[misc]  # Keras i
         rate = ops.cast(learning_rate, variable.dtype) * self._shares[place]
         gradient = ops.cast(gradient, variable.dtype)
         self.assign_add(steps, 1.0)
-        if self._decay and variable.name.rpartition("/")[2].startswith(_DECAYED):
+        if self._decay and self._decays[place]:
             self.assign_sub(variable, variable * (rate * self._decay))
         self.assign_add(first, (gradient - first) * (1 - _BETA_1))
         self.assign_add(second, (ops.square(gradient) - second) * (1 - _BETA_2))

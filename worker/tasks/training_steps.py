@@ -11,38 +11,32 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
 
 from app.core.database import read, write
 from app.core.settings import get_settings
-from app.core.storage import get_storage, written_beside
+from app.core.storage import get_storage
 from app.datasets.schemas import TEST, TRAIN, Manifest
 from app.embeddings.store import read_embeddings
 from app.embeddings.work import embed_missing
 from app.imaging.model_input import PREPROCESSING_VERSION
-from app.registry.artifacts import FOLDER, checked_path, load_trunk
-from app.registry.models import Trunk
-from app.registry.queries import get_trunk
+from app.registry.artifacts import checked_path, load_trunk
 from app.registry.schemas import TrunkRef
-from app.registry.service import register_trunk
 from app.training.pixels import SnapshotPixels
 from app.training.recording import load_job, record_environment, register
 from app.training.schemas import MadeArtifacts, TrainingJob
 from app.training.tensorboards import log_folder
 from worker.execution import RunContext
-from worker.learning.artifacts import file_digest, read_trunk_card
 from worker.learning.backend import tf
 from worker.learning.config import FitConfig
-from worker.learning.data import ManifestRow, Split, embedding_samples, pack_manifest
+from worker.learning.data import ManifestRow, Samples, Split, embedding_samples, pack_manifest
 from worker.learning.errors import FitCancelled, ManifestInvalid
-from worker.learning.export import export_trunk
 from worker.learning.fit import FitResult, fit, fit_head
 from worker.learning.parity import check_exported
-from worker.learning.trunks import write_starting_trunk
 from worker.learning.warm_start import ParentHead
 from worker.tasks.training_faults import full_disk_said, parent_file, refuse_empty_classes
 from worker.tasks.training_teller import Teller, figures
 from worker.tasks.training_views import views_to_train_on
+from worker.tasks.trunk_files import publish, registered_trunk, starting_trunk
 
 PARITY_IMAGES: Final = 64
 _SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test")
@@ -88,7 +82,7 @@ def _made(context: RunContext, job: TrainingJob, folder: Path) -> tuple[MadeArti
     context.progress(0, 0, "Checking what was exported")
     parity = _parity(job, fitted)
     result = fitted.result
-    _publish(result.head_path, f"{result.head_digest}.head.safetensors")
+    publish(result.head_path, f"{result.head_digest}.head.safetensors")
     made = MadeArtifacts(
         trunk_id=fitted.trunk.id,
         head_file=f"{result.head_digest}.head.safetensors",
@@ -116,7 +110,11 @@ def _fit_config(job: TrainingJob) -> FitConfig:
 
 def _fit_head_only(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
     """The trunk stays as it is: embeddings come from the store, computed by the engine that will serve."""
-    trunk = job.parent.trunk if job.parent else _starting_trunk(context, job, folder)
+    if job.parent:
+        trunk = job.parent.trunk
+    else:
+        context.progress(0, 0, "Loading the pretrained trunk")
+        trunk = starting_trunk(job.trunk, job.input_size, folder)
     weights = (
         parent_file(job.parent, trunk.weights_file, trunk.digest)
         if job.parent
@@ -142,6 +140,7 @@ def _fit_head_only(context: RunContext, job: TrainingJob, folder: Path) -> _Fitt
     )
     refuse_empty_classes(job, samples.class_indices[samples.train_rows])
     teller = Teller(context, job, found)
+    teller.note(_beginning(job, samples))
     result = fit_head(
         config,
         samples,
@@ -171,6 +170,7 @@ def _fit_all(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
     refuse_empty_classes(job, samples.class_indices[samples.train_rows])
     parent = job.parent
     teller = Teller(context, job, samples.shards.image_ids)
+    teller.note(_beginning(job, samples))
     result = fit(
         _fit_config(job),
         samples,
@@ -186,7 +186,7 @@ def _fit_all(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
     teller.note(_ending(result))
     teller.flush()
     context.progress(0, 0, "Exporting the trunk")
-    return _Fitted(_registered_trunk(result.trunk_path, folder), result)
+    return _Fitted(registered_trunk(result.trunk_path, folder), result)
 
 
 def _parent_head(job: TrainingJob) -> ParentHead | None:
@@ -200,49 +200,14 @@ def _parent_head(job: TrainingJob) -> ParentHead | None:
     return ParentHead(parent_file(job.parent, job.parent.head_file, job.parent.head_digest), columns)
 
 
+def _beginning(job: TrainingJob, samples: Samples) -> str:
+    trained, validated = len(samples.train_rows), len(samples.validation_rows)
+    return f"{trained:,} images of {len(job.manifest.classes):,} classes train, {validated:,} validate."
+
+
 def _ending(result: FitResult) -> str:
     how = "ended early" if result.stopped_early else "ran all its epochs"
     return f"Training {how}, after epoch {result.epochs_run}; the weights of epoch {result.best_epoch} are kept."
-
-
-def _starting_trunk(context: RunContext, job: TrainingJob, folder: Path) -> TrunkRef:
-    """The pretrained trunk that no run has touched, exported once for all who use it."""
-    context.progress(0, 0, "Loading the pretrained trunk")
-    path = folder / "starting.trunk.safetensors"
-    write_starting_trunk(
-        path,
-        architecture=job.trunk,
-        input_size=job.input_size,
-        weights_folder=get_settings().trunk_weights_dir,
-    )
-    return _registered_trunk(path, folder)
-
-
-def _registered_trunk(path: Path, folder: Path) -> TrunkRef:
-    """The trunk with these weights: known by its digest, or exported, put into storage and registered now."""
-    digest = file_digest(path)
-    with read() as session:
-        known = session.scalar(select(Trunk.id).where(Trunk.digest == digest))
-        if known is not None:
-            return get_trunk(session, known)
-    card = read_trunk_card(path)
-    exported = export_trunk(path, folder / "trunk.onnx")
-    _publish(path, f"{digest}.trunk.safetensors")
-    _publish(exported.path, f"{exported.digest}.onnx")
-    with write() as session:
-        trunk_id = register_trunk(
-            session,
-            digest=digest,
-            architecture=card.architecture,
-            input_size=card.input_size,
-            width=card.embedding_width,
-            preprocessing=PREPROCESSING_VERSION,
-            weights_file=f"{digest}.trunk.safetensors",
-            exported_file=f"{exported.digest}.onnx",
-            exported_digest=exported.digest,
-            byte_count=exported.path.stat().st_size,
-        )
-        return get_trunk(session, trunk_id)
 
 
 def _parity(job: TrainingJob, fitted: _Fitted) -> dict[str, object]:
@@ -268,14 +233,6 @@ def _parity_images(job: TrainingJob, size: int) -> NDArray[np.uint8]:
     if not found:
         raise ManifestInvalid("None of the images that the exported network is checked on is at hand.")
     return np.stack(found)
-
-
-def _publish(path: Path, name: str) -> None:
-    """Put a file into the folder of artifacts under its digest's name; one that is there stays."""
-    target = get_storage().file_path(FOLDER, name)
-    if not target.exists():
-        with path.open("rb") as source, written_beside(target) as beside:
-            shutil.copyfileobj(source, beside)
 
 
 def _manifest_rows(manifest: Manifest) -> Sequence[ManifestRow]:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from worker.learning.backend import keras
+from worker.learning.backend import keras, to_numpy
 from worker.learning.errors import LossNotFinite
 
 
@@ -28,7 +28,7 @@ class FiniteLoss(keras.callbacks.Callback):
 
     def _check(self, loss: float, place: str) -> None:
         if not math.isfinite(loss):
-            rate = float(self.model.optimizer.learning_rate)
+            rate = float(to_numpy(self.model.optimizer.learning_rate))
             raise LossNotFinite(
                 f"The loss became {loss} in {place}, so nothing more can be learned. The usual cause is too high a"
                 f" learning rate (it was {rate:g}): try a tenth of it."

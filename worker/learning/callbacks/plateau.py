@@ -1,8 +1,10 @@
 """Cuts the learning rate when the loss has stopped falling, before early stopping gives up."""
 
+from collections.abc import Callable
 from typing import Final
 
-from worker.learning.backend import keras
+from worker.learning.backend import keras, to_numpy
+from worker.learning.events import Event, Note
 from worker.learning.loop_state import LoopState
 
 FACTOR: Final = 0.3
@@ -15,9 +17,18 @@ class CutLearningRate(keras.callbacks.Callback):
     The first `after` epochs, in which the rate still rises, are left alone.
     """
 
-    def __init__(self, state: LoopState, *, patience: int, first_rate: float, after: int = 0) -> None:
+    def __init__(
+        self,
+        state: LoopState,
+        on_event: Callable[[Event], None],
+        *,
+        patience: int,
+        first_rate: float,
+        after: int = 0,
+    ) -> None:
         super().__init__()
         self._state = state
+        self._on_event = on_event
         self._patience = patience
         self._lowest = first_rate * _SMALLEST_SHARE
         self._after = after
@@ -27,4 +38,6 @@ class CutLearningRate(keras.callbacks.Callback):
         waited = self._state.epochs_without_gain
         if epoch >= self._after and waited and waited % self._patience == 0:
             optimizer = self.model.optimizer
-            optimizer.learning_rate = max(self._lowest, float(optimizer.learning_rate) * FACTOR)
+            rate = max(self._lowest, float(to_numpy(optimizer.learning_rate)) * FACTOR)
+            optimizer.learning_rate = rate
+            self._on_event(Note(f"No gain for {waited} epochs: the learning rate is {rate:.2g} from now on."))

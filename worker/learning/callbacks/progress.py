@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from worker.learning.backend import keras
+from worker.learning.backend import keras, to_numpy
 from worker.learning.callbacks.validation import Validation
 from worker.learning.events import EpochDone, Event, StepProgress
 from worker.learning.loop_state import LoopState
@@ -44,7 +44,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the epoch's clocks; the rate may be cut before its end, so it is noted here."""
         self._epoch = epoch + 1
-        self._learning_rate = float(self.model.optimizer.learning_rate)
+        self._learning_rate = float(to_numpy(self.model.optimizer.learning_rate))
         self._epoch_began = self._steps_began = time.monotonic()
         self._steps_timed = 0
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from worker.learning.backend import keras, tf
+from worker.learning.backend import keras, tf, to_numpy
 
 SPACING_S: Final = 1.0
 MOST_STEPS: Final = 5_000
@@ -51,7 +51,7 @@ class Scalars(keras.callbacks.Callback):
         """Writes the epoch."""
         given = logs or {}
         values = {f"epoch/{name}": float(given[name]) for name in _OF_EPOCH if name in given}
-        self._write({**values, "epoch/learning_rate": float(self.model.optimizer.learning_rate)}, epoch + 1)
+        self._write({**values, "epoch/learning_rate": float(to_numpy(self.model.optimizer.learning_rate))}, epoch + 1)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Closes the file."""
