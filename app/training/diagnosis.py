@@ -201,7 +201,7 @@ def _noisy_labels(curves: _Curves) -> Finding | None:
     return Finding(
         "noisy_labels",
         "bad",
-        f"The training images reach {curves.trained:.2f}, but on validation images the accuracy is {validated:.2f}"
+        f"The training accuracy reaches {curves.trained:.2f}, but on validation images it is {validated:.2f}"
         f" (at most {most:.2f} in the second half), no better than always naming the largest class"
         f" ({facts.chance:.2f}; more than {needed:.2f} would tell on {facts.validated} images).",
         "Look through the labels of some classes: many may be wrong, or the pictures do not show what tells the"

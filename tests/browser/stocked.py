@@ -39,6 +39,7 @@ from tests.factories.projects import add_member
 from tests.factories.registry import deploy, tiny_version
 from tests.factories.serving import Production, make_transaction
 from tests.factories.studies import written_study
+from tests.factories.training import written_recipes
 from tests.photos import photo
 
 PAGES = {
@@ -109,6 +110,10 @@ PAGES = {
     "grade": "{p}/grade",
     "reports": "{p}/reports",
     "runs": "{p}/runs",
+    "recipes": "{p}/recipes",
+    "recipe": "{p}/recipes/{recipe_id}",
+    "new-recipe": "{p}/recipes/new",
+    "notices": "/notices",
     "run": "{p}/runs/{run}",
     "studies": "{p}/studies",
     "new-study": "{p}/studies/new",
@@ -155,6 +160,7 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
     serve(fruit.id, Production(first, deploy(fruit.id, first.id)), pool[-12:], user_id)
     known = {"image": labelled[0][0], "class_id": labelled[0][1], "version": second.number}
     known["user"] = user_id
+    known |= written_recipes(fruit.id, user_id, str)
     made = {
         "batch": batch,
         "snapshot": snapshot,
