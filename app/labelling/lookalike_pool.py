@@ -28,7 +28,7 @@ from app.library.models import IN_QUEUE, Image, ImageState
 from app.predictions.models import Prediction
 from app.predictions.queries import newest_candidates
 from app.predictions.service import newest_job_for
-from app.registry.queries import get_version, production, reference_trunk
+from app.registry.queries import get_version, reference_trunk, suggesting
 
 WINDOW: Final = 6000
 SUPPORT: Final = 8000
@@ -193,11 +193,11 @@ def pool_of(session: Session, project_id: int, view: View) -> Pool:
 
 
 def _trunk_id(session: Session, project_id: int) -> int | None:
-    """The reference trunk, or else that of the version in production."""
+    """The reference trunk, or else that of the version that suggests."""
     trunk = reference_trunk(session, project_id)
-    serving = production(session, project_id)
-    if trunk is None and serving is not None:
-        trunk = get_version(session, serving.version_id).trunk
+    version_id = suggesting(session, project_id)
+    if trunk is None and version_id is not None:
+        trunk = get_version(session, version_id).trunk
     return None if trunk is None else trunk.id
 
 
@@ -228,9 +228,9 @@ def _in_view(session: Session, project_id: int, trunk_id: int, kind: str, target
 
 
 def _predicted(session: Session, project_id: int, class_id: int) -> Sequence[int]:
-    """What the version in production takes for a class, the surest; a class it does not know: its candidates."""
-    serving = production(session, project_id)
-    job = newest_job_for(session, serving.version_id, "identification") if serving else None
+    """What the suggesting version takes for a class, the surest; a class it does not know: its candidates."""
+    version_id = suggesting(session, project_id)
+    job = newest_job_for(session, version_id, "identification") if version_id else None
     found: Sequence[int] = []
     if job is not None:
         query = select(Prediction.image_id).where(Prediction.job_id == job.id, Prediction.class_1 == class_id)

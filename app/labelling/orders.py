@@ -22,7 +22,7 @@ from app.labelling.queue_models import QueueEntry, QueueOrder
 from app.labelling.streams import Window
 from app.library.models import IN_QUEUE, Image
 from app.library.views import get_view
-from app.registry.queries import production, reference_trunk
+from app.registry.queries import reference_trunk, suggesting
 
 BLOCK: Final = 100
 LOOKED_AT_MOST: Final = 10_000
@@ -79,8 +79,8 @@ def _source(session: Session, project_id: int, part: Part) -> str:
     if part.policy is Policy.DIVERSE:
         trunk = reference_trunk(session, project_id)
         return f"trunk {trunk.id}" if trunk else ""
-    serving = production(session, project_id)
-    return f"version {serving.version_id}" if serving else ""
+    version_id = suggesting(session, project_id)
+    return f"version {version_id}" if version_id else ""
 
 
 def _first(session: Session, order: QueueOrder, count: int, free: Sequence[ColumnElement[bool]]) -> list[int]:

@@ -21,7 +21,7 @@ from app.labelling.policies import Part, Policy
 from app.library.models import IN_QUEUE, Image
 from app.predictions.models import Prediction, ScoringJob
 from app.registry.models import ModelVersion, VersionClass
-from app.registry.queries import production
+from app.registry.queries import suggesting
 
 WINDOW: Final = 500
 OF_A_CLASS: Final = 60
@@ -68,9 +68,9 @@ def jobs_of(session: Session, version_id: int) -> list[int]:
 
 
 def predicted(session: Session, project_id: int, part: Part, cursors: Json) -> Window:
-    """By the production version's confidence, margin or entropy; of one class where the part names one."""
-    serving = production(session, project_id)
-    jobs = jobs_of(session, serving.version_id) if serving else []
+    """By the suggesting version's confidence, margin or entropy; of one class where the part names one."""
+    version_id = suggesting(session, project_id)
+    jobs = jobs_of(session, version_id) if version_id else []
     measure, is_falling = _MEASURES[part.policy]
     rows, cursors, is_end = _merged(session, jobs, measure, cursors, is_falling=is_falling, class_id=part.target)
     return Window(_waiting(session, rows), cursors, len(rows), is_end)
@@ -78,13 +78,13 @@ def predicted(session: Session, project_id: int, part: Part, cursors: Json) -> W
 
 def rare(session: Session, project_id: int, cursors: Json) -> Window:
     """What looks like the classes with the fewest usable images, up to OF_A_CLASS of each, the surest first."""
-    serving = production(session, project_id)
-    if serving is None:
+    version_id = suggesting(session, project_id)
+    if version_id is None:
         return Window([], cursors, 0, is_end=True)
-    jobs = jobs_of(session, serving.version_id)
+    jobs = jobs_of(session, version_id)
     classes = cursors.get("classes")
     if classes is None:
-        classes = _rarest_first(session, project_id, serving.version_id)
+        classes = _rarest_first(session, project_id, version_id)
     reached, of_class = cursors.get("reached", {}), cursors.get("found", 0)
     found: list[int] = []
     looked_at = 0

@@ -21,7 +21,7 @@ from app.library.models import Image
 from app.predictions.models import Prediction, ScoringJob
 from app.predictions.rows import KEPT_CLASSES, compact_rows, insert_rows, ranked_classes
 from app.registry.artifacts import load_head
-from app.registry.queries import get_version, production, version_classes
+from app.registry.queries import get_version, suggesting, version_classes
 from app.registry.schemas import FrozenClass, VersionRef
 
 ROWS_PER_WRITE: Final = 1000
@@ -132,7 +132,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Suggested:
-    """Suggestions by image, best first; images that nothing is known of are absent. No version: none in production."""
+    """Suggestions by image, best first; images that nothing is known of are absent. No version: there is none yet."""
 
     version_id: int | None
     version_number: int | None = None
@@ -142,16 +142,15 @@ class Suggested:
 def suggestions(
     session: Session, project_id: int, image_ids: Sequence[int], *, version_id: int | None = None
 ) -> Suggested:
-    """The top classes for a few images (a page of a grid at most) by the production version, or by `version_id`.
+    """The top classes for a few images (a page of a grid at most) by the version that suggests, or by `version_id`.
 
     Stored predictions first, the newest for each image; an image without one is scored now where its embedding is at
     hand. `session` is one for reading. Raises NotFound for a version of another project.
     """
     if version_id is None:
-        serving = production(session, project_id)
-        if serving is None:
-            return Suggested(None)
-        version_id = serving.version_id
+        version_id = suggesting(session, project_id)
+    if version_id is None:
+        return Suggested(None)
     version = get_version(session, version_id, project_id)
     names = {entry.class_id: entry.name for entry in version_classes(session, version_id)}
     ranked = _stored(session, version, image_ids)

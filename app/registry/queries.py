@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
-from app.registry.models import Deployment, ModelVersion, ReferenceTrunk, Trunk, VersionClass
+from app.registry.models import Deployment, ModelVersion, ReferenceTrunk, Trunk, VersionClass, VersionState
 from app.registry.schemas import FrozenClass, Production, TrunkRef, VersionRef
 
 _TRUNK_FIELDS = tuple(field.name for field in fields(TrunkRef))
@@ -107,3 +107,13 @@ def production(session: Session, project_id: int) -> Production | None:
         .where(Deployment.project_id == project_id, Deployment.is_active)
     ).one_or_none()
     return None if row is None else Production(*row)
+
+
+def suggesting(session: Session, project_id: int) -> int | None:
+    """The version that suggests labels: what serves, and before the first promotion the newest that may ever serve."""
+    serving = production(session, project_id)
+    if serving is not None:
+        return serving.version_id
+    may_serve = (ModelVersion.throwaway.is_(False), ModelVersion.state != VersionState.REJECTED)
+    query = select(ModelVersion.id).where(ModelVersion.project_id == project_id, *may_serve)
+    return session.scalar(query.order_by(ModelVersion.number.desc()).limit(1))

@@ -135,3 +135,23 @@ def test_an_accepted_suggestion_keeps_its_version_and_confidence(identified: Ide
         *("accepted_suggestion", identified.version_id),
         0.7,
     )
+
+
+def test_before_a_first_promotion_the_newest_version_that_may_serve_suggests(installation: Path):  # noqa: ARG001 - must exist first
+    with write() as session:
+        place = make.workplace(session)
+        images = make.images(session, place.project_id, 4)
+    names = ["Lion", "Tiger", "Bear"]
+    with read() as session:
+        assert shown_suggestions(session, place.project_id, images).version_id is None
+    older, newer = (tiny_version(place.project_id, names, seed=seed) for seed in (1, 2))
+    thrown = tiny_version(place.project_id, names, seed=3, throwaway=True)
+    for version, scores in ((older, SCORES[::-1]), (newer, SCORES), (thrown, SCORES[::-1])):
+        identify_as(place.project_id, version.id, images, scores)
+    found = Identified(place, images, newer.id)
+    with read() as session:
+        assert shown_suggestions(session, place.project_id, images).version_id == newer.id
+    assert queued(found, "uncertain") == [1, 3, 0, 2]
+    deploy(place.project_id, older.id)
+    with read() as session:
+        assert shown_suggestions(session, place.project_id, images).version_id == older.id

@@ -122,8 +122,8 @@ def test_suggestions_come_from_the_newest_predictions_of_production(project_id: 
         job_id = new_job(version, project_id)
         with write() as session:
             store(session, job_id, classes, ids[:1], np.array([ranking], dtype=np.float32))
-    assert suggested(project_id, ids) == {}
     deploy(project_id, version.id)
+    tiny_version(project_id, NAMES, seed=1)
     assert suggested(project_id, ids) == {ids[0]: [plum, pear, apple]}
     with read() as session:
         found = suggestions(session, project_id, ids)

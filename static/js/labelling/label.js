@@ -64,7 +64,7 @@ function onNews(news) {
   }
   if (!pace.told) pace.today = today; // Later ones are counted here as they are confirmed.
   pace.told = { waiting, answered: answered() - outbox.waiting };
-  stage.sayVersion(version_number ? t("Suggested by v{version}, then the classes used last", { version: String(version_number) }) : t("No version in production yet: the classes used last"));
+  stage.sayVersion(version_number ? t("Suggested by v{version}, then the classes used last", { version: String(version_number) }) : t("No version yet: the classes used last"));
   show();
 }
 
