@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from photos import Photo, load_photos
 
 from app.imaging.model_input import from_upload
-from app.inference.head import load_head
 
 ABOUT: Final = "Epochs, seconds and test accuracy from scratch against warm, over rounds that add classes and photos."
 TRUNK: Final = "compact_cnn"
@@ -204,12 +203,10 @@ def _train(
 
 def _is_right(task: Task, class_count: int, trunk_path: Path, head_path: Path) -> NDArray[np.bool_]:
     """For each test photo of the classes learned."""
-    from worker.learning.trunks import read_trunk
+    from worker.learning.parity import keras_scorer
 
     rows = [row for row, part in enumerate(task.parts) if part == "test" and task.classes[row] < class_count]
-    trunk, _ = read_trunk(trunk_path)
-    embeddings = trunk.predict(task.pixels[rows].astype(np.float32), batch_size=64, verbose=0)
-    answers = load_head(head_path).scores(embeddings).argmax(axis=1)
+    answers = keras_scorer(trunk_path, head_path)(task.pixels[rows]).argmax(axis=1)
     return np.asarray(answers == task.classes[rows])
 
 

@@ -64,6 +64,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Freeze a snapshot, train on it, and evaluate what came out."""
+    with reported(as_json=as_json):
+        given = _given(settings or [], epochs=epochs, learning_rate=learning_rate)
     with reported(as_json=as_json), workers_at_hand():
         project_id = project_id_of(project)
         chosen, parent_id = _start(project_id, start, parent, trunk)
@@ -76,7 +78,7 @@ def train(
             parent_version_id=parent_id,
             lower=lower,
             upper=upper,
-            **_given(settings or [], epochs=epochs, learning_rate=learning_rate),
+            **given,
             view_id=view_of(project_id, view).id if view else None,
             seed=seed,
             then_identify=identify,

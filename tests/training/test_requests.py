@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from typer.testing import CliRunner
 
+from app.cli.main import app as command
 from app.core.database import read, write
 from app.core.errors import Conflict, InvalidInput, NotFound, WinnowError
 from app.datasets.models import Snapshot
@@ -169,3 +172,18 @@ def test_the_default_is_head_only_first_and_a_warm_start_once_there_is_a_version
         35,
     )
     assert (later.start, later.parent, later.trunk) == ("warm", known, known.trunk.architecture)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("ema=2", "Ema may be at most 0.9999"),
+        ("augmentation.zoom=9", "Augmentation.zoom may be at most 0.5"),
+        ("momentum=0.9", "Momentum is not a field"),
+        ("warmup", "--set takes NAME=VALUE; received 'warmup'"),
+    ],
+)
+def test_the_command_takes_every_setting_and_refuses_what_is_none(setting: str, words: str):
+    refused = CliRunner().invoke(command, ["train", "--set", setting, "--json"])
+    assert refused.exit_code != 0
+    assert words in json.loads(refused.output.splitlines()[-1])["error"]["message"]
