@@ -18,7 +18,7 @@ _KEYS: Final[dict[Sort, Callable[[ClassPreview], Any]]] = {
     "name": lambda each: each.name.casefold(),
     "usable": lambda each: each.usable,
     "needs": lambda each: each.needs,
-    "train": lambda each: each.train_origins[0],
+    "train": lambda each: each.taken[0],
     "staged": lambda each: each.train_origins[1],
     "synthetic": lambda each: each.train_origins[2],
     "validation": lambda each: each.taken[1],

@@ -104,12 +104,11 @@ def test_the_checksum_is_that_of_the_specification(content: bytes, checksum: int
 
 def test_an_export_is_of_one_thing_and_of_ones_own(frozen: tuple[int, int, dict[int, str]]):
     project_id, snapshot_id, _ = frozen
-    with read() as session, pytest.raises(InvalidInput, match="more than one"):
-        asked = ExportRequest(format="csv", snapshot_id=snapshot_id, query="state=pool")
-        request_export(session, project_id=project_id, user_id=None, request=asked)
-    with read() as session, pytest.raises(NotFound):
-        asked = ExportRequest(format="csv", snapshot_id=snapshot_id + 1)
-        request_export(session, project_id=project_id, user_id=None, request=asked)
-    with read() as session, pytest.raises(InvalidInput, match="hold the pictures"):
-        asked = ExportRequest(format="tfrecord", snapshot_id=snapshot_id, pictures="none")
-        request_export(session, project_id=project_id, user_id=None, request=asked)
+    for asked, error, words in (
+        ({"snapshot_id": snapshot_id, "query": "state=pool"}, InvalidInput, "more than one"),
+        ({"snapshot_id": snapshot_id + 1}, NotFound, "no snapshot"),
+        ({"snapshot_id": snapshot_id, "format": "tfrecord", "pictures": "none"}, InvalidInput, "hold the pictures"),
+    ):
+        request = ExportRequest.model_validate(asked)
+        with read() as session, pytest.raises(error, match=words):
+            request_export(session, project_id=project_id, user_id=None, request=request)
