@@ -50,7 +50,14 @@ from app.serving import pages as serving
 from app.studies import api as studies_api
 from app.studies import pages as studies
 from app.training import api as training_api
-from app.training import augmentation_pages, comparison_pages, lineage_pages, snapshot_runs, tensorboard_pages
+from app.training import (
+    augmentation_pages,
+    comparison_pages,
+    compression_pages,
+    lineage_pages,
+    snapshot_runs,
+    tensorboard_pages,
+)
 from app.training import pages as training
 from app.training import recipe_api as recipes_api
 from app.training import recipe_pages as recipes
@@ -94,6 +101,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     snapshot_runs.router,
     augmentation_pages.router,
     comparison_pages.router,
+    compression_pages.router,
+    compression_pages.api,
     lineage_pages.router,
     tensorboard_pages.router,
     training_api.router,

@@ -22,8 +22,12 @@ from app.registry.models import Deployment, ModelVersion, VersionClass
 from app.registry.queries import newest_versions, production, version_by_number
 from app.registry.schemas import Production, VersionRef
 from app.registry.trunks import TRUNKS
+from app.training.compression import COMPRESSED_TITLES
 from app.training.queries import training_run
 from app.training.schemas import START_TITLES
+
+
+_TITLES = {**START_TITLES, **COMPRESSED_TITLES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def made_by(version: VersionRef) -> str:
     """How a version came about: "Head only on EfficientNet-Lite0, 224 px"."""
     kind = TRUNKS.get(version.trunk.architecture)
     trunk = kind.title if kind else version.trunk.architecture
-    return f"{START_TITLES.get(version.start, version.start)} on {trunk}, {version.trunk.input_size} px"
+    return f"{_TITLES.get(version.start, version.start)} on {trunk}, {version.trunk.input_size} px"
 
 
 def numbers_of(session: Session, version_ids: Sequence[int]) -> dict[int, int]:

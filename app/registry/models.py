@@ -35,6 +35,7 @@ class Trunk(Table):
     exported_file: Mapped[str]
     exported_digest: Mapped[str]
     byte_count: Mapped[int]
+    precision: Mapped[str] = mapped_column(default="float32")
     created_at: Mapped[datetime]
 
 

@@ -20,6 +20,8 @@ class TrunkRef:
     exported_file: str
     exported_digest: str
     byte_count: int
+    precision: str = "float32"
+    """Of the exported file; one that is not float32 has no weights of its own to train on from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,10 @@ def register_trunk(
     exported_file: str,
     exported_digest: str,
     byte_count: int,
+    precision: str = "float32",
 ) -> int:
-    """Register a trunk by the digest of its weights, once; a known digest gives the id it already has.
+    """Register a trunk by the digest of its weights, once; a known digest gives the id it already has. One of another
+    precision than float32 goes by the digest of its exported file.
 
     `preprocessing` becomes a folder's name (`app.imaging.model_input.PREPROCESSING_VERSION`); the files lie in the
     folder "artifacts". Raises InvalidInput.
@@ -59,6 +61,7 @@ def register_trunk(
         "exported_file": exported_file,
         "exported_digest": exported_digest,
         "byte_count": byte_count,
+        "precision": precision,
         "created_at": now(),
     }
     session.connection().execute(insert_into(session, Trunk).on_conflict_do_nothing(), [row])

@@ -36,6 +36,7 @@ RUN_KINDS = {
         RunKind("identification.identify", "identify", "Identification"),
         RunKind("evaluation.evaluate", "identify", "Evaluation"),
         RunKind("training.train", "learning", "Training"),
+        RunKind("training.compress", "learning", "Smaller version"),
         RunKind("training.preview_augmentation", "learning", "Preview of augmentation", is_listed=False),
     )
 }

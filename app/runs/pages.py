@@ -37,7 +37,7 @@ def known_run(access: Viewer, run_id: RunId) -> int:
 
 KnownRun = Annotated[int, Depends(known_run)]
 PAGE = 50
-DOMAIN_PARTS = {"training.train": "training"}
+DOMAIN_PARTS = {"training.compress": "compression", "training.train": "training"}
 """Run kinds whose domain shows a part of its own under the run's address, with css/NAME.css and js/NAME/run.js."""
 
 

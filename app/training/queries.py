@@ -14,6 +14,7 @@ from app.projects.models import Project
 from app.registry.models import ModelVersion, VersionState
 from app.registry.queries import newest_versions
 from app.registry.trunks import DEFAULT_TRUNK, TRUNKS
+from app.training.compression import FULL_PRECISION
 from app.training.models import Epoch, TrainingRun
 from app.training.schemas import TrainingDefaults, throwaway_lower
 
@@ -40,7 +41,8 @@ def defaults_for(session: Session, project_id: int) -> TrainingDefaults:
     if project is None:
         raise NotFound(f"no project {project_id}")
     versions = newest_versions(session, project_id, throwaway=False)
-    parent = next((each for each in versions if each.state != VersionState.REJECTED), None)
+    usable = (v for v in versions if v.state != VersionState.REJECTED and v.trunk.precision == FULL_PRECISION)
+    parent = next(usable, None)
     trunk = parent.trunk.architecture if parent else DEFAULT_TRUNK
     return TrainingDefaults(
         start="warm" if parent else "head_only",

@@ -27,6 +27,7 @@ from app.registry.trunks import DEFAULT_TRUNK, TRUNKS
 from app.runs.models import Run, RunState
 from app.runs.service import request_run
 from app.training.ends import await_end
+from app.training.compression import FULL_PRECISION
 from app.training.models import TrainingRun
 from app.training.schemas import START_TITLES, TrainingRequest, throwaway_lower
 
@@ -232,6 +233,11 @@ def _check_parent(request: TrainingRequest, parent: VersionRef) -> None:
         raise InvalidInput(
             f"Version {parent.number} is a throw-away: it is never a parent. Choose another one.",
             code="throwaway_parent",
+        )
+    if parent.trunk.precision != FULL_PRECISION:
+        raise InvalidInput(
+            f"Version {parent.number} is {parent.trunk.precision}: train on from the version that it was made from.",
+            code="reduced_parent",
         )
 
 

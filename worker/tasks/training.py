@@ -16,6 +16,14 @@ def train(run_id: int) -> None:
     execute_run(run_id, train_version)
 
 
+@celery_app.task(name="training.compress")
+def compress(run_id: int) -> None:
+    """Make a smaller version of a version."""
+    from worker.tasks.compression_steps import compress_version
+
+    execute_run(run_id, compress_version)
+
+
 @celery_app.task(name="training.recipes")
 def look_after_recipes() -> int:
     """Start the recipes that are due, and tell how training runs ended."""
