@@ -38,7 +38,6 @@ export class ImageGrid {
     startPointer(this);
     this.refresh();
     if (this.isEndless) this.pages = new GridPages(this, /** @type {GridWindow} */ (this.layout));
-    root.dataset.ready = "";
   }
 
   /** @returns {string[]} all that were loaded, in the order of the list */

@@ -23,6 +23,7 @@ export function startPointer(grid) {
     else dragBand(grid, event, spend);
   });
   root.addEventListener("dragstart", (event) => event.preventDefault());
+  root.dataset.ready = ""; // The style sheet keeps presses away until here.
   root.addEventListener("contextmenu", (event) => pointer === "touch" && event.preventDefault());
   root.addEventListener("dblclick", (event) => pointer !== "touch" && !event.ctrlKey && !event.shiftKey && grid.open(grid.cellOf(event.target)));
   root.addEventListener("click", (event) => {
