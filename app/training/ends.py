@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.clock import now
@@ -25,6 +25,7 @@ from app.training.report import lifted_classes
 
 _CLASSES_NAMED: Final = 5
 _BETWEEN_LOOKS: Final = timedelta(minutes=10)
+_MAY_BE_RESUMED: Final = timedelta(days=7)
 IDENTIFY: Final = "identification.identify"
 
 
@@ -50,13 +51,19 @@ def tell_held(session: Session, recipe: Recipe, reason: str) -> None:
 def tell_ends() -> int:
     """Tell what has ended or was lifted since the last look; returns how many runs that was."""
     with read() as session:
+        is_recent = or_(AwaitedEnd.looked_at.is_(None), AwaitedEnd.looked_at > now() - _MAY_BE_RESUMED)
         open_ends = session.execute(
             select(AwaitedEnd, Run.project_id)
             .join(Run, Run.id == AwaitedEnd.run_id)
-            .where(or_(AwaitedEnd.told_at.is_(None), AwaitedEnd.is_lift_awaited))
+            .where(
+                or_(
+                    AwaitedEnd.told_at.is_(None) & is_recent,
+                    AwaitedEnd.told_at.is_not(None) & AwaitedEnd.is_lift_awaited,
+                )
+            )
             .order_by(AwaitedEnd.run_id.desc())
         ).all()
-        ended = [end.run_id for end, _ in open_ends if end.told_at is None and _has_ended(session, end.run_id)]
+        ended = [end.run_id for end, _ in open_ends if end.told_at is None and _has_ended(session, end)]
     waiting = [(end, project_id) for end, project_id in open_ends if end.told_at is not None]
     lifted = _newest_of_each_project(waiting)
     for run_id in ended:
@@ -65,17 +72,20 @@ def tell_ends() -> int:
     return len(ended) + sum(_tell_lifted(end) for end in lifted)
 
 
-def _has_ended(session: Session, run_id: int) -> bool:
-    return deciding(chain(session, run_id)).state not in {RunState.QUEUED, RunState.RUNNING}
+def _has_ended(session: Session, end: AwaitedEnd) -> bool:
+    """Whether a run and all that follows have ended, otherwise than what was told of them before."""
+    last = deciding(chain(session, end.run_id))
+    return last.state not in {RunState.QUEUED, RunState.RUNNING} and last.finished_at != end.looked_at
 
 
 def _tell_end(session: Session, run_id: int) -> None:
     runs = chain(session, run_id)
     training, last = runs[0], deciding(runs)
     end = session.get_one(AwaitedEnd, run_id)
-    end.told_at = now()
-    if last.state != RunState.SUCCEEDED:
-        end.is_lift_awaited = False
+    if last.state == RunState.SUCCEEDED:
+        end.told_at, end.looked_at = now(), None
+    else:
+        end.looked_at = last.finished_at
     recipe = _recipe_of(session, run_id)
     concerned = _concerned(session, recipe) if recipe else set()
     tone, words = _words(training, last, runs)
@@ -86,7 +96,7 @@ def _tell_end(session: Session, run_id: int) -> None:
         text=f"{recipe.name if recipe else training.title}: {words}",
         path=f"/runs/{(last if last.state == RunState.FAILED else training).id}",
         tone=tone,
-        key=f"run:{run_id}",
+        key=f"run:{run_id}:{last.finished_at}",
     )
 
 
@@ -142,8 +152,10 @@ def _tell_lifted(end: AwaitedEnd) -> bool:
         kept.looked_at = now()
         if not found or not kept.is_lift_awaited:
             return False
-        kept.is_lift_awaited = False
         training = session.get_one(Run, end.run_id)
+        of_project = select(Run.id).where(Run.project_id == training.project_id)
+        earlier = (AwaitedEnd.run_id <= end.run_id, AwaitedEnd.run_id.in_(of_project))
+        session.execute(update(AwaitedEnd).where(*earlier).values(is_lift_awaited=False))
         recipe = _recipe_of(session, end.run_id)
         tell(
             session,

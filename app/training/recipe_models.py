@@ -85,7 +85,11 @@ class RecipeFollower(Table):
 
 
 class AwaitedEnd(Table):
-    """A training run whose end somebody is told; of a throw-away one also when labelling has lifted its classes."""
+    """A training run whose end somebody is told; of a throw-away one also when labelling has lifted its classes.
+
+    `told_at` is when its success was told. `looked_at`: the end of a failure that was told, as it may be resumed; after
+    `told_at`, when its classes were last counted.
+    """
 
     __tablename__ = "awaited_end"
     __table_args__ = (Index("ix_awaited_end_open", "run_id", sqlite_where=_OPEN, postgresql_where=_OPEN),)

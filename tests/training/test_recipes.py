@@ -309,10 +309,16 @@ def test_who_is_concerned_is_told_once_how_the_whole_chain_ended(project_id: int
     end(failing, RunState.FAILED, error_message="The disk is full.")
     assert tell_ends() == 1
     assert told(owner)[0] == "Nightly: training failed. The disk is full."
+    assert tell_ends() == 0
+    end(failing, RunState.QUEUED)
+    assert tell_ends() == 0
+    end(failing, result={"number": 4, "validation_accuracy": None})
+    assert (tell_ends(), tell_ends()) == (1, 0)
+    assert told(owner)[0] == "Nightly: version 4 is trained and evaluated."
     with read() as session:
-        assert unread_count(session, owner, is_administrator=False) == 2
+        assert unread_count(session, owner, is_administrator=False) == 3
         paths = session.scalars(select(Notice.path).where(Notice.user_id == owner).order_by(Notice.id)).all()
-    assert paths == [f"/runs/{run_id}", f"/runs/{failing}"]
+    assert paths == [f"/runs/{run_id}", f"/runs/{failing}", f"/runs/{failing}"]
 
 
 def test_when_labelling_lifts_a_class_to_the_cutoff_the_normal_run_is_proposed_once(project_id: int, owner: int):
