@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("exported_file", sa.String(), nullable=False),
         sa.Column("exported_digest", sa.String(), nullable=False),
         sa.Column("byte_count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("precision", sa.String(), nullable=False),
         sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_trunk")),
         sa.UniqueConstraint("digest", name=op.f("uq_trunk_digest")),
