@@ -22,6 +22,7 @@ TASK_MODULES = (
     "worker.tasks.identification",
     "worker.tasks.labelling",
     "worker.tasks.library",
+    "worker.tasks.registry",
     "worker.tasks.runs",
     "worker.tasks.studies",
     "worker.tasks.training",
@@ -56,6 +57,11 @@ celery_app.conf.update(
             "task": "studies.advance",
             "schedule": 10.0,
             "options": {"queue": "default", "expires": 10.0},
+        },
+        "clean-embeddings": {
+            "task": "embeddings.request_cleanings",
+            "schedule": 6 * 3600.0,
+            "options": {"queue": "default", "expires": 3600.0},
         },
         "sweep-exports": {
             "task": "exchange.sweep_exports",

@@ -18,6 +18,7 @@ from app.datasets import snapshot_pages as snapshots
 from app.embeddings import duplicate_pages as alikes
 from app.embeddings import map_pages
 from app.embeddings import pages as embeddings
+from app.embeddings import reference_pages as references
 from app.evaluation import pages as evaluation
 from app.exchange import api as exchange_api
 from app.exchange import export_pages as exports
@@ -42,6 +43,7 @@ from app.projects import pages as projects
 from app.promotion import api as promotion_api
 from app.promotion import pages as models
 from app.promotion import production_pages as production
+from app.registry import trunk_pages as trunks
 from app.reports import pages as reports
 from app.runs import api as runs_api
 from app.runs import pages as runs
@@ -90,6 +92,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     exchange_api.router,
     labelling.router,
     embeddings.router,
+    trunks.router,
+    references.router,
     map_pages.router,
     predictions.router,
     identification.router,

@@ -25,25 +25,25 @@ _BLOCK_17: Final[tuple[tuple[Step, ...], ...]] = (
     ((192, 1), (224, (1, 7)), (256, (7, 1))),
     ((192, 1), (192, (7, 1)), (224, (1, 7)), (224, (7, 1)), (256, (1, 7))),
 )
-_REPEATS: Final = (4, 7, 3)
+_REPEATS_35, _REPEATS_17, _REPEATS_8 = 4, 7, 3
 
 
-def build_inception_v4(input_size: int, *, repeats: tuple[int, int, int] = _REPEATS) -> Any:
+def build_inception_v4(input_size: int) -> Any:
     """The trunk with random weights: float32 (N, S, S, 3) in 0..255 to float32 (N, 1536); S at least 75.
 
-    `repeats` are the blocks on each of the three grids. 41,142,816 weights that train and 63,168 moving averages;
-    with the paper's classifier of 1,000 classes (1,537,000 more) the 42.68 million that other builds of it count.
+    41,142,816 weights that train and 63,168 moving averages; with the paper's classifier of 1,000 classes (1,537,000
+    more) the 42.68 million that other builds of it count.
     """
     image = keras.Input((input_size, input_size, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
     x = _stem(x)
-    for number in range(repeats[0]):
+    for number in range(_REPEATS_35):
         x = _block(x, f"a{number}", _BLOCK_35, pooled=96)
     x = _reduce_to_17(x)
-    for number in range(repeats[1]):
+    for number in range(_REPEATS_17):
         x = _block(x, f"b{number}", _BLOCK_17, pooled=128)
     x = _reduce_to_8(x)
-    for number in range(repeats[2]):
+    for number in range(_REPEATS_8):
         x = _block_8(x, f"c{number}")
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
     return keras.Model(image, embedding, name="inception_v4")

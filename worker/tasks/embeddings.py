@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.core.storage import get_storage
 from app.embeddings.alike import look_for_alikes
 from app.embeddings.clusters import cluster_library
+from app.embeddings.keeping import clean_embeddings, request_due_cleanings
 from app.embeddings.maps import draw_map
+from app.embeddings.reference import change_reference
 from app.embeddings.subjects import measure_subjects
 from app.embeddings.work import embed_library
 from worker.celery_app import celery_app
@@ -39,3 +45,29 @@ def search_alikes(run_id: int) -> None:
 def subjects(run_id: int) -> None:
     """Measure how much of each image the reference trunk is active in."""
     execute_run(run_id, measure_subjects)
+
+
+@celery_app.task(name="embeddings.reference")
+def reference(run_id: int) -> None:
+    """Embed the library by another trunk and make it the project's reference trunk."""
+    execute_run(run_id, lambda context: change_reference(context, _pretrained_trunk))
+
+
+def _pretrained_trunk(architecture: str, input_size: int) -> int:
+    # TensorFlow is imported in the child alone: one forked from a parent that has it loaded would hang.
+    from worker.tasks.trunk_files import starting_trunk
+
+    with TemporaryDirectory(dir=get_storage().root) as folder:
+        return starting_trunk(architecture, input_size, Path(folder)).id
+
+
+@celery_app.task(name="embeddings.clean")
+def clean(run_id: int) -> None:
+    """Drop embeddings that nothing keeps."""
+    execute_run(run_id, clean_embeddings)
+
+
+@celery_app.task(name="embeddings.request_cleanings")
+def request_cleanings() -> None:
+    """Ask for a clean-up wherever one is due."""
+    request_due_cleanings()
