@@ -26,7 +26,6 @@ from app.training.compression import COMPRESSED_TITLES
 from app.training.queries import training_run
 from app.training.schemas import START_TITLES
 
-
 _TITLES = {**START_TITLES, **COMPRESSED_TITLES}
 
 

@@ -40,10 +40,9 @@ def register_trunk(
     byte_count: int,
     precision: str = "float32",
 ) -> int:
-    """Register a trunk by the digest of its weights, once; a known digest gives the id it already has. One of another
-    precision than float32 goes by the digest of its exported file.
+    """Register a trunk by the digest of its weights, once; a known digest gives the id it already has.
 
-    `preprocessing` becomes a folder's name (`app.imaging.model_input.PREPROCESSING_VERSION`); the files lie in the
+    One of another precision than float32 goes by the digest of its exported file. `preprocessing` becomes a folder's name (`app.imaging.model_input.PREPROCESSING_VERSION`); the files lie in the
     folder "artifacts". Raises InvalidInput.
     """
     for name, value in (("digest", digest), ("exported_digest", exported_digest)):

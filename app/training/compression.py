@@ -75,12 +75,16 @@ class Compressed:
 def request_compression(
     session: Session, asked: CompressionRequest, *, version: VersionRef, user_id: int | None
 ) -> int:
-    """Queues it; returns the run's id. Needs a write session. Raises InvalidInput for a version it cannot be done to."""
+    """Queues it; returns the run's id. Needs a write session.
+
+    Raises InvalidInput for a throw-away and for a version whose precision is reduced already.
+    """
     if version.throwaway:
         raise InvalidInput(f"Version {version.number} is a throw-away and never a parent: choose another one.")
     if version.trunk.precision != FULL_PRECISION:
         raise InvalidInput(
-            f"Only a {FULL_PRECISION} version can be made smaller; version {version.number} is {version.trunk.precision}."
+            f"Only a {FULL_PRECISION} version can be made smaller; version {version.number} is"
+            f" {version.trunk.precision}."
         )
     how = "to int8" if asked.method == "int8" else f"by pruning {asked.share:.0%}"
     return request_run(

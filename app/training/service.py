@@ -26,8 +26,8 @@ from app.registry.schemas import VersionRef
 from app.registry.trunks import DEFAULT_TRUNK, TRUNKS
 from app.runs.models import Run, RunState
 from app.runs.service import request_run
-from app.training.ends import await_end
 from app.training.compression import FULL_PRECISION
+from app.training.ends import await_end
 from app.training.models import TrainingRun
 from app.training.schemas import START_TITLES, TrainingRequest, throwaway_lower
 
