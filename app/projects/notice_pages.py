@@ -50,6 +50,7 @@ def open_notice(caller: CurrentUser, notice_id: NoticeId) -> Response:
 @router.post("/projects/{slug}/follow")
 def follow(access: Viewer) -> Response:
     """Get every notice of the project from now on."""
+    access.refuse_archived()
     with write() as session:
         notices.follow(session, access.project.id, access.user_id)
     return redirect(f"/projects/{access.project.slug}/recipes", "You are told how every run of a recipe here ends.")
@@ -58,6 +59,7 @@ def follow(access: Viewer) -> Response:
 @router.post("/projects/{slug}/unfollow")
 def unfollow(access: Viewer) -> Response:
     """Get only the notices that concern one otherwise."""
+    access.refuse_archived()
     with write() as session:
         notices.unfollow(session, access.project.id, access.user_id)
     return redirect(f"/projects/{access.project.slug}/recipes", "You no longer follow this project.")

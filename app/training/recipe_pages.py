@@ -150,6 +150,7 @@ def restore(access: Engineer, recipe_id: RecipeId) -> Response:
 @router.post("/{recipe_id}/follow")
 def follow(access: Viewer, recipe_id: RecipeId) -> Response:
     """Be told how its runs end."""
+    access.refuse_archived()
     with write() as session:
         recipes.follow_recipe(session, recipe_id, project_id=access.project.id, user_id=access.user_id)
     return redirect(f"{_address(access)}/{recipe_id}", "You are told how each of its runs ends.")
@@ -158,6 +159,7 @@ def follow(access: Viewer, recipe_id: RecipeId) -> Response:
 @router.post("/{recipe_id}/unfollow")
 def unfollow(access: Viewer, recipe_id: RecipeId) -> Response:
     """No longer be told."""
+    access.refuse_archived()
     with write() as session:
         recipes.unfollow_recipe(session, recipe_id, project_id=access.project.id, user_id=access.user_id)
     return redirect(f"{_address(access)}/{recipe_id}", "You no longer follow this recipe.")

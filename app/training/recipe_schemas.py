@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.core.database import Json
+from app.projects.schemas import tidy_name
 from app.training.schemas import TrainingChoices
 
 Parent = Literal["none", "newest", "production", "version"]
@@ -28,7 +29,7 @@ class RecipeSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME)]
+    name: Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(tidy_name)]
     choices: TrainingChoices
     parent: Parent = "newest"
     trigger: Trigger = "hand"

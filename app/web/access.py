@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from app.core.errors import Conflict
+
 RoleName = Literal["viewer", "labeller", "reviewer", "engineer", "administrator"]
 
 
@@ -56,6 +58,11 @@ class Access:
     project: ProjectRef
     client: str
     token_id: int | None = None
+
+    def refuse_archived(self) -> None:
+        """For what a viewer may write. Raises Conflict in an archived project."""
+        if self.project.is_archived:
+            raise Conflict(f"{self.project.name} is archived and read-only.", code="archived")
 
 
 class Gatekeeper(Protocol):

@@ -131,7 +131,7 @@ def test_the_next_time_of_a_schedule(timing: dict[str, Any], expected: str):
         ({"choices": {"start": "warm"}, "parent": "none"}, "needs an earlier version"),
         ({"choices": {"start": "random"}, "parent": "newest"}, "has no earlier version"),
         ({"parent": "version"}, "exactly where"),
-        ({"name": "  "}, "at least 1 character"),
+        ({"name": "  "}, "at least one visible character"),
     ],
 )
 def test_what_does_not_fit_together_is_no_recipe(values: dict[str, Any], words: str):
