@@ -59,6 +59,8 @@ PAGES = {
     "filters": "{p}/library/filters?state=pool",
     "views": "{p}/library/views",
     "map": "{p}/map",
+    "trunks": "{p}/trunks",
+    "reference-trunk": "{p}/trunks/reference",
     "similar": "{p}/similar?ids={image}",
     "image": "{p}/images/{image}",
     "imports": "{p}/imports",
