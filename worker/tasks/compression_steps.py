@@ -85,9 +85,7 @@ def _quantised(job: CompressionJob, folder: Path) -> tuple[TrunkRef, None]:
 def _pruned(job: CompressionJob, folder: Path) -> tuple[TrunkRef, float]:
     source = job.version.trunk
     out_path = folder / "pruned.trunk.safetensors"
-    zeros = prune(
-        parent_file(job.version, source.weights_file, source.digest), out_path, share=job.asked.share
-    )
+    zeros = prune(parent_file(job.version, source.weights_file, source.digest), out_path, share=job.asked.share)
     return registered_trunk(out_path, folder), zeros
 
 
@@ -103,9 +101,7 @@ def _images(job: CompressionJob, *, measured: bool, most: int) -> NDArray[np.uin
     return np.stack(found)
 
 
-def _measured(
-    job: CompressionJob, trunk: TrunkRef, images: NDArray[np.uint8], zeros: float | None
-) -> Compressed:
+def _measured(job: CompressionJob, trunk: TrunkRef, images: NDArray[np.uint8], zeros: float | None) -> Compressed:
     """Both trunks under the one head: the same first answers, sizes and speeds, in turns."""
     threads = get_settings().inference_threads or None
     head = load_head(parent_file(job.version, job.version.head_file, job.version.head_digest))

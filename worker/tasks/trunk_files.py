@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from app.core.database import read, write
+from app.core.settings import get_settings
 from app.core.storage import get_storage, written_beside
 from app.imaging.model_input import PREPROCESSING_VERSION
 from app.registry.artifacts import FOLDER
@@ -17,6 +18,7 @@ from app.registry.schemas import TrunkRef
 from app.registry.service import register_trunk
 from worker.learning.artifacts import file_digest, read_trunk_card
 from worker.learning.export import export_trunk
+from worker.learning.trunks import write_starting_trunk
 
 
 def publish(path: Path, name: str) -> None:
@@ -25,6 +27,21 @@ def publish(path: Path, name: str) -> None:
     if not target.exists():
         with path.open("rb") as source, written_beside(target) as beside:
             shutil.copyfileobj(source, beside)
+
+
+def starting_trunk(architecture: str, input_size: int, folder: Path) -> TrunkRef:
+    """The pretrained trunk that no run has touched, exported once for all who use it; files are made in `folder`.
+
+    Raises WeightsUnavailable or WeightsRefused.
+    """
+    path = folder / "starting.trunk.safetensors"
+    write_starting_trunk(
+        path,
+        architecture=architecture,
+        input_size=input_size,
+        weights_folder=get_settings().trunk_weights_dir,
+    )
+    return registered_trunk(path, folder)
 
 
 def registered_trunk(path: Path, folder: Path) -> TrunkRef:
