@@ -119,6 +119,7 @@ PAGES = {
     "run": "{p}/runs/{run}",
     "studies": "{p}/studies",
     "new-study": "{p}/studies/new",
+    "smaller": "{p}/models/{version}/smaller",
     "study": "{p}/studies/{study}",
 }
 TINY_RUN = TrainingRequest(

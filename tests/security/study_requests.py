@@ -1,4 +1,4 @@
-"""Who may call the routes of studies, and requests that they accept."""
+"""Who may call the routes of studies and smaller versions, and requests that they accept."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ VIEWER = """
 GET /projects/{slug}/studies
 GET /projects/{slug}/studies/{study_id}
 GET /projects/{slug}/studies/{study_id}/progress
+GET /projects/{slug}/runs/{run_id}/compression
 GET /api/v1/projects/{slug}/studies
 GET /api/v1/projects/{slug}/studies/{study_id}
 """
 ENGINEER = """
+GET /projects/{slug}/models/{number}/smaller
+POST /projects/{slug}/models/{number}/smaller
+POST /api/v1/projects/{slug}/models/{number}/smaller
 GET /projects/{slug}/studies/new
 POST /projects/{slug}/studies
 POST /projects/{slug}/studies/{study_id}/pause
@@ -38,4 +42,6 @@ def of_studies(world: World) -> dict[str, Sent]:
         f"POST {one}/pause": Sent(),
         f"POST {one}/go-on": Sent(ends=CONFLICT),
         f"POST {one}/end": Sent(),
+        f"POST {PROJECT}/models/{{number}}/smaller": Sent(form={"method": "int8"}),
+        f"POST {API}{PROJECT}/models/{{number}}/smaller": Sent(json={"method": "pruned"}),
     }
