@@ -14,6 +14,7 @@ export function showPage(page) {
   const classes = sections.length === 1 ? (first.name ?? t("Not named yet")) : t("{n} classes", { n: sections.length });
   part("page-words").textContent = images.length ? `${tn("{n} image", "{n} images", images.length)}, ${classes}` : t("No page is left");
   part("empty").hidden = images.length > 0;
+  for (const button of document.querySelectorAll("#acts [data-act]:not([data-act=undo])")) button.toggleAttribute("disabled", !images.length);
   document.body.dataset.page = images.map((one) => one.id).join(",");
 }
 
