@@ -79,12 +79,25 @@ function show(run) {
  */
 function followFragment(part) {
   let told = "";
-  refresh(part);
+  let isBusy = false;
+  let isStale = false;
+
+  /** One at a time, so that an older answer never takes the place of a newer one. */
+  async function follow() {
+    isStale = isBusy;
+    if (isBusy) return;
+    isBusy = true;
+    await refresh(part);
+    isBusy = false;
+    if (isStale) follow();
+  }
+
+  follow();
   document.addEventListener("runchange", (event) => {
     const run = /** @type {CustomEvent<Run>} */ (event).detail;
     const now = `${run.state} ${run.live.epoch ?? ""}`;
     if (String(run.id) !== part.getAttribute("data-follows") || now === told) return;
-    if (told) refresh(part);
+    if (told) follow();
     told = now;
   });
 }

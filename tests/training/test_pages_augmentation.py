@@ -98,7 +98,9 @@ def test_the_page_asks_for_a_preview_and_shows_it(sign_in_as: SignInAs):
     assert run.parameters["augmentation"]["rotate_degrees"] == 30
     assert not run.parameters["augmentation"]["zoom_out"]
     assert "Waiting for the trainer" in browser.get(f"{here}/{asked}").text
-    assert "Preview of augmentation" not in browser.get("/projects/groceries/runs").text.split("<tbody>")[-1]
+    runs = "/projects/groceries/runs"
+    assert f'href="{runs}/{asked}"' not in browser.get(runs).text
+    assert f'href="{runs}/{asked}"' in browser.get(f"{runs}?kind={previews.KIND}").text
     with write() as session:
         made = drawn_preview(session, project_id, run.parameters["image_ids"][0])
     text = browser.get(f"{here}?run={made}").text
