@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli import demo, exchange, library, processes, training, versions
+from app.cli import demo, exchange, library, processes, snapshots, training, versions
 
 app = typer.Typer(
     help="Winnow: iterative image-classification curation and retraining.",
@@ -17,6 +17,7 @@ app.command("demo")(demo.demo)
 app.command("import")(library.import_command)
 app.command("export")(exchange.export)
 app.command("relabel")(exchange.relabel)
+app.command("snapshot")(snapshots.snapshot)
 app.command("train")(training.train)
 app.command("identify")(versions.identify)
 app.command("evaluate")(versions.evaluate)

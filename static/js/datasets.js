@@ -56,7 +56,7 @@ function startCutoffs(form) {
 
   /** @param {string} [page] */
   async function show(page = "") {
-    if (!form.checkValidity()) return;
+    if (!form.checkValidity() || Number(numberOf("lower").value) > Number(numberOf("upper").value)) return;
     link?.setAttribute("href", `${link.getAttribute("href")?.split("?")[0]}?${chosen(KEPT)}`);
     const asked = chosen([...KEPT, "find"]);
     for (const [name, value] of listed) asked.set(name, value);

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import select, update
+from typer.testing import CliRunner
 
+from app.cli.main import app as command
 from app.core.database import write
 from app.datasets.service import freeze
 from app.labelling.class_merge import train_as
@@ -103,3 +107,13 @@ def test_another_projects_snapshot_is_not_found(sign_in_as: SignInAs, here: str)
     for path in (f"{foreign}", f"{foreign}/images", f"compare?earlier=1&later={foreign}"):
         assert browser.get(f"{here}/datasets/{path}").status_code == 404
     assert browser.get(f"{here}/exports?snapshot={foreign}").status_code == 404
+
+
+def test_the_command_says_what_a_snapshot_would_hold_and_freezes_it(here: str):
+    slug = here.rsplit("/", 1)[1]
+    asked = ["snapshot", "--project", slug, "--lower", "36", "--upper", "50", "--json"]
+    looked = json.loads(CliRunner().invoke(command, [*asked, "--dry-run"]).stdout)
+    frozen = json.loads(CliRunner().invoke(command, asked).stdout)
+    assert (looked["snapshot"], frozen["snapshot"]) == (None, 3)
+    assert looked["short"] == frozen["short"] == {"<b>Pear": 1}
+    assert CliRunner().invoke(command, [*asked, "--view", "of nothing"]).exit_code != 0
