@@ -43,6 +43,7 @@ from tests.factories.datasets import make_class, make_project
 from tests.factories.library import add_images
 from tests.factories.projects import add_member
 from tests.factories.registry import tiny_version
+from worker.celery_app import celery_app
 
 pytestmark = pytest.mark.usefixtures("installation")
 HEAD_ONLY: dict[str, Any] = {"start": "head_only"}
@@ -334,3 +335,12 @@ def test_when_labelling_lifts_a_class_to_the_cutoff_the_normal_run_is_proposed_o
     assert told(owner)[0] == "Pear has been lifted to the cutoff of 10 usable images: train the normal run."
     with read() as session:
         assert not session.get_one(AwaitedEnd, run_id).is_lift_awaited
+
+
+def test_beat_has_recipes_looked_after_each_minute(project_id: int):
+    celery_app.loader.import_default_modules()
+    entry = celery_app.conf.beat_schedule["recipes"]
+    made = recipe(project_id, **DAILY)
+    make_due(made)
+    assert (entry["schedule"], celery_app.tasks[entry["task"]]()) == (60.0, 1)
+    assert [why for _, why in runs_of(made)] == ["schedule"]
