@@ -25,7 +25,6 @@ from worker.learning.artifacts import TrunkCard, read_tensors, write_tensors
 from worker.learning.errors import ConfigInvalid, ExportFailed
 from worker.learning.files import written_beside
 
-_BATCH: Final = 8
 _FEWEST_AXES: Final = 2
 """Kernels have two axes or more; biases and norms one, and are left whole."""
 _QUANTISED: Final = ["Conv", "MatMul", "Gemm"]
@@ -36,19 +35,20 @@ with the whole range, 0.94 at 99.99, 0.95 at 99.9, and more where the first conv
 
 
 class _Images(CalibrationDataReader):  # type: ignore[misc]  # the library is untyped
-    """Batches of the representative images, as the graph takes them."""
+    """The representative images, as the graph takes them."""
 
     def __init__(self, images: npt.NDArray[np.uint8]) -> None:
-        self._batches = self._read(images)
+        self._images = self._read(images)
 
     def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
-        """The next batch; None at the end."""
-        return next(self._batches, None)
+        """The next image; None at the end."""
+        return next(self._images, None)
 
     @staticmethod
     def _read(images: npt.NDArray[np.uint8]) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
-        for start in range(0, len(images), _BATCH):
-            yield {INPUT_NAME: images[start : start + _BATCH].astype(np.float32)}
+        # One by one: the histograms are of arrays of one shape, so that a last, smaller batch would not do.
+        for image in images:
+            yield {INPUT_NAME: image[None].astype(np.float32)}
 
 
 def quantise(exported: Path, out_path: Path, images: npt.NDArray[np.uint8]) -> None:
