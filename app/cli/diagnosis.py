@@ -14,7 +14,7 @@ from app.cli import embedded_broker
 from app.core.database import Json, get_engine, sqlite_module
 from app.core.settings import get_settings
 from app.registry.trunks import TRUNKS
-from app.registry.weights import weights_at_hand
+from app.registry.weights import WeightsAtHand, weights_at_hand
 from app.runs.broker import broker_url, get_sender
 
 SAFE_SQLITE = (3, 51, 3)
@@ -114,8 +114,11 @@ def _device() -> Finding:
 
 def _weights() -> list[Finding]:
     folder = get_settings().trunk_weights_dir
-    found = [(each.name, weights_at_hand(each.name, folder)) for each in TRUNKS.values()]
-    return [
-        Finding(f"trunk {name}", True, f"{'weights at hand, ' if here.is_here else 'weights '}{here.says}")
-        for name, here in found
-    ]
+    return [_weights_of(name, weights_at_hand(name, folder)) for name in TRUNKS]
+
+
+def _weights_of(name: str, weights: WeightsAtHand) -> Finding:
+    says = f"weights at hand, {weights.says}" if weights.is_here else f"weights {weights.says}"
+    if weights.file and not weights.is_here:
+        says += f", or read as {weights.file} from WINNOW_TRUNK_WEIGHTS_DIR"
+    return Finding(f"trunk {name}", True, says)

@@ -40,6 +40,7 @@ class HeldTrunk:
     """A trunk by which images of the project are embedded. `reasons` says why it keeps them; none: they may go."""
 
     trunk_id: int
+    digest: str
     architecture: str
     input_size: int
     images: int
@@ -51,7 +52,7 @@ def held_trunks(session: Session, project_id: int) -> list[HeldTrunk]:
     """Every trunk with embeddings of this project's images, the largest first."""
     reasons = reasons_to_keep(session, project_id)
     rows = session.execute(
-        select(Trunk.id, Trunk.architecture, Trunk.input_size, Trunk.width, func.count())
+        select(Trunk, func.count())
         .join(Embedding, Embedding.trunk_id == Trunk.id)
         .join(Image, Image.id == Embedding.image_id)
         .where(Image.project_id == project_id)
@@ -59,8 +60,16 @@ def held_trunks(session: Session, project_id: int) -> list[HeldTrunk]:
         .order_by(func.count().desc(), Trunk.id)
     )
     return [
-        HeldTrunk(row[0], row[1], row[2], row[4], row[4] * row[3] * _BYTES_PER_VALUE, tuple(reasons.get(row[0], ())))
-        for row in rows
+        HeldTrunk(
+            trunk_id=trunk.id,
+            digest=trunk.digest,
+            architecture=trunk.architecture,
+            input_size=trunk.input_size,
+            images=images,
+            byte_count=images * trunk.width * _BYTES_PER_VALUE,
+            reasons=tuple(reasons.get(trunk.id, ())),
+        )
+        for trunk, images in rows
     ]
 
 

@@ -113,6 +113,8 @@ class WeightsAtHand:
 
     is_here: bool
     says: str
+    file: str = ""
+    """The published file's name, by which it is looked for in the folder of weights."""
 
 
 def weights_at_hand(architecture: str, weights_folder: Path | None) -> WeightsAtHand:
@@ -121,11 +123,10 @@ def weights_at_hand(architecture: str, weights_folder: Path | None) -> WeightsAt
         package = PACKAGED[architecture].package
         is_here = packaged_file(architecture) is not None
         return WeightsAtHand(is_here, f"from the package {package}" if is_here else f"install the package {package}")
-    if architecture in PUBLISHED:
-        found = next((path for path in published_places(architecture, weights_folder) if path.is_file()), None)
-        if found is not None:
-            return WeightsAtHand(
-                True, "in the weights folder" if found.parent == weights_folder else "in Keras's cache"
-            )
-        return WeightsAtHand(False, f"fetched where the network allows, or put {PUBLISHED[architecture].file} here")
-    return WeightsAtHand(False, "none: starts from random weights, or from a version")
+    if architecture not in PUBLISHED:
+        return WeightsAtHand(False, "none: starts from random weights, or from a version")
+    file = PUBLISHED[architecture].file
+    found = next((path for path in published_places(architecture, weights_folder) if path.is_file()), None)
+    if found is None:
+        return WeightsAtHand(False, "fetched where the network allows", file)
+    return WeightsAtHand(True, "in the weights folder" if found.parent == weights_folder else "in Keras's cache", file)
