@@ -65,6 +65,17 @@ class SnapshotImage(Table):
     why: Mapped[str]
 
 
+class TaughtImage(Table):
+    """A pool image that a run learns from by its teacher's answer: seen like the images of the run's snapshot."""
+
+    __tablename__ = "taught_image"
+    __table_args__ = (Index("ix_taught_image_image", "image_id", "snapshot_id"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshot.id"))
+
+
 class BenchmarkSet(Table):
     """A named set outside training for ever. A change makes a new version."""
 

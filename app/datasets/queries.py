@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from app.accounts.models import User
 from app.core.database import id_rows
 from app.core.errors import NotFound
-from app.datasets.models import Snapshot, SnapshotClass, SnapshotImage
+from app.datasets.models import Snapshot, SnapshotClass, SnapshotImage, TaughtImage
 from app.datasets.schemas import (
     ORIGINS,
     SPLITS,
@@ -320,13 +320,16 @@ def lineage_snapshots(session: Session, version_id: int) -> list[int]:
 
 
 def exposed(session: Session, snapshot_ids: Iterable[int], image_ids: Sequence[int]) -> set[int]:
-    """Those of `image_ids` that these snapshots trained or early-stopped on, themselves or by a duplicate."""
-    seen = (
-        select(SnapshotImage.image_id)
-        .where(SnapshotImage.snapshot_id.in_(list(snapshot_ids)), SnapshotImage.split.in_(("train", "validation")))
-        .distinct()
-        .subquery()
+    """Those of `image_ids` that these snapshots trained or early-stopped on, themselves or by a duplicate.
+
+    What a student was taught beside its snapshot counts too.
+    """
+    line = list(snapshot_ids)
+    learnt = select(SnapshotImage.image_id).where(
+        SnapshotImage.snapshot_id.in_(line), SnapshotImage.split.in_(("train", "validation"))
     )
+    taught = select(TaughtImage.image_id).where(TaughtImage.snapshot_id.in_(line))
+    seen = learnt.union(taught).subquery()
     wanted = id_rows(session, list(image_ids))
     mate = aliased(Image)
     directly = select(seen.c.image_id).where(seen.c.image_id.in_(wanted))
