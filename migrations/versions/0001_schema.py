@@ -1869,6 +1869,19 @@ def upgrade() -> None:
         batch_op.create_index("ix_snapshot_image_image", ["image_id"], unique=False)
 
     op.create_table(
+        "taught_image",
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("snapshot_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_taught_image_image_id")),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_taught_image_run_id")),
+        sa.ForeignKeyConstraint(["snapshot_id"], ["snapshot.id"], name=op.f("fk_taught_image_snapshot_id")),
+        sa.PrimaryKeyConstraint("run_id", "image_id", name=op.f("pk_taught_image")),
+    )
+    with op.batch_alter_table("taught_image", schema=None) as batch_op:
+        batch_op.create_index("ix_taught_image_image", ["image_id", "snapshot_id"], unique=False)
+
+    op.create_table(
         "transaction",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1961,6 +1974,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_transaction_client")
 
     op.drop_table("transaction")
+    with op.batch_alter_table("taught_image", schema=None) as batch_op:
+        batch_op.drop_index("ix_taught_image_image")
+
+    op.drop_table("taught_image")
     with op.batch_alter_table("snapshot_image", schema=None) as batch_op:
         batch_op.drop_index("ix_snapshot_image_image")
 
