@@ -1,7 +1,7 @@
 // @ts-check
 // Recipes: moments in the reader's own time zone, and a form that shows what the chosen trigger and start need.
 
-const moment = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "medium", timeStyle: "short" });
+const moment = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 
 for (const time of document.querySelectorAll("time[data-local]")) {
   const exact = time.textContent ?? "";
@@ -16,7 +16,7 @@ for (const time of document.querySelectorAll("time[data-local]")) {
 function hereAt(hour) {
   const at = new Date();
   at.setUTCHours(hour, 0, 0, 0);
-  return new Intl.DateTimeFormat(document.documentElement.lang || undefined, { timeStyle: "short" }).format(at);
+  return new Intl.DateTimeFormat(document.documentElement.lang || undefined, { timeStyle: "short", hourCycle: "h23" }).format(at);
 }
 
 /** @param {HTMLFormElement} form */
