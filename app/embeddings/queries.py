@@ -25,14 +25,10 @@ _PAGE = 4096
 
 def library_size(session: Session, project_id: int) -> int:
     """Images that can be embedded: neither removed nor quarantined."""
-    return (
-        session.scalar(
-            select(func.coalesce(func.sum(ImageCount.images), 0)).where(
-                ImageCount.project_id == project_id, ImageCount.state.in_(EMBEDDED_STATES)
-            )
-        )
-        or 0
-    )
+    counted = select(func.coalesce(func.sum(ImageCount.images), 0))
+    of_project = (ImageCount.project_id == project_id, ImageCount.state.in_(EMBEDDED_STATES))
+    # PostgreSQL adds whole numbers up to a decimal.
+    return int(session.scalar(counted.where(*of_project)) or 0)
 
 
 def library_ids(project_id: int) -> Iterator[int]:
