@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +34,11 @@ def views_to_train_on(
 
     `embeddings` (len(rows), E) are of the images themselves, and stand in for views of one that is not at hand.
     """
-    if not config.views:
-        return None
     trains = np.flatnonzero(job.manifest.splits[rows] == TRAIN)
+    if not config.views or not len(trains):
+        return None
     shape = (config.views, len(trains), embeddings.shape[1])
-    views = np.memmap(work_dir / "views.f16", np.float16, "w+", shape=shape)
+    views = _room_for(shape, work_dir / "views.f16")
     views[:] = embeddings[trains]
     may_flip = ~np.isin(job.manifest.positions[rows[trains]], config.augmentation.no_flip)
     embed_views(
@@ -50,3 +52,10 @@ def views_to_train_on(
         on_progress=lambda done, total: context.progress(done, total, "Embedding augmented views"),
     )
     return views
+
+
+def _room_for(shape: tuple[int, int, int], path: Path) -> NDArray[np.float16]:
+    """A mapped file of that shape. A full disk is an OSError now; met while filling, it would kill the process."""
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, math.prod(shape) * np.dtype(np.float16).itemsize)
+    return np.memmap(path, np.float16, "r+", shape=shape)
