@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         None, description="Folder with pretrained weights for trunks whose weights no package carries."
     )
     embedding_versions_kept: int = Field(
-        3, ge=0, le=1000, description="Newest versions whose trunks keep their embeddings, beside reference and production."
+        3, ge=0, le=1000, description="Newest versions whose trunks keep embeddings, beside reference and production."
     )
     inference_threads: int = Field(0, ge=0, description="Threads of the inference engine; 0: all cores.")
     run_lease_seconds: int = Field(60, ge=5, description="A worker silent for this long has lost its run.")

@@ -42,8 +42,9 @@ def register_trunk(
 ) -> int:
     """Register a trunk by the digest of its weights, once; a known digest gives the id it already has.
 
-    One of another precision than float32 goes by the digest of its exported file. `preprocessing` becomes a folder's name (`app.imaging.model_input.PREPROCESSING_VERSION`); the files lie in the
-    folder "artifacts". Raises InvalidInput.
+    One of another precision than float32 goes by the digest of its exported file. `preprocessing` becomes a folder's
+    name (`app.imaging.model_input.PREPROCESSING_VERSION`); the files lie in the folder "artifacts". Raises
+    InvalidInput.
     """
     for name, value in (("digest", digest), ("exported_digest", exported_digest)):
         if not _DIGEST.match(value):

@@ -8,7 +8,16 @@ from urllib.parse import urlencode
 from app.core.database import Json
 from app.training.models import TrainingRun
 
-_CHOSEN = ("purpose", "lower", "upper", "include_small", "view_id", "then_identify")
+_CHOSEN = (
+    "purpose",
+    "lower",
+    "upper",
+    "include_small",
+    "view_id",
+    "teacher_version_id",
+    "pool_images",
+    "then_identify",
+)
 
 
 def form_query(asked: TrainingRun) -> str:

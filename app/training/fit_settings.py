@@ -130,6 +130,20 @@ class FitSettings(_Frozen):
         default=False,
         description="Warm start: the output weights of classes that stay are kept, not drawn anew.",
     )
+    teacher_share: float = Field(
+        title="Share of the teacher",
+        default=0.0,
+        ge=0,
+        le=1,
+        description="How much of a labelled image's target is the teacher's answer; unlabelled ones have it alone.",
+    )
+    teacher_temperature: float = Field(
+        title="Softness of the teacher",
+        default=2.0,
+        ge=1,
+        le=20,
+        description="Temperature that the teacher's answers are softened by; 1: as they are.",
+    )
     views: int = Field(
         title="Augmented views",
         default=0,
@@ -151,7 +165,15 @@ WITHOUT_USE: Final[dict[Start, tuple[str, ...]]] = {
     "random": ("unfreeze_epochs", "keep_output", "views"),
     "pretrained": ("keep_output", "views"),
     "warm": ("views",),
-    "head_only": ("discriminative_rate", "unfreeze_epochs", "mixup", "cutmix", "precision", "keep_output"),
+    "head_only": (
+        "discriminative_rate",
+        "unfreeze_epochs",
+        "mixup",
+        "cutmix",
+        "precision",
+        "keep_output",
+        "teacher_share",
+    ),
 }
 """What a start cannot make use of, and so does not accept: random weights must all learn, a head alone has no depth."""
 

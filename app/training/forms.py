@@ -12,7 +12,7 @@ from app.training.fit_settings import (
     Start,
     settings_without_use,
 )
-from app.training.schemas import Purpose, TrainingChoices, TrainingRequest
+from app.training.schemas import MOST_POOL_IMAGES, Purpose, TrainingChoices, TrainingRequest
 from app.web.forms import refusal
 
 
@@ -28,6 +28,8 @@ class TrainingForm(GivenSettings, GivenAugmentation):
     upper: int | None = Field(None, ge=1)
     include_small: bool = False
     view_id: int | None = Field(None, ge=1, le=2**62)
+    teacher_version_id: int | None = Field(None, ge=1, le=2**62)
+    pool_images: int = Field(0, ge=0, le=MOST_POOL_IMAGES)
     flip: bool = False
     zoom_out: bool = False
     no_flip: tuple[ClassId, ...] = ()

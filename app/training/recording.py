@@ -11,6 +11,7 @@ from app.core.database import Json, insert_into, write
 from app.core.errors import NotFound
 from app.datasets.queries import manifest
 from app.datasets.schemas import Manifest
+from app.datasets.teaching import taught_images
 from app.registry.queries import get_version, version_classes
 from app.registry.schemas import ClassEntry, VersionRef
 from app.registry.service import register_version
@@ -32,7 +33,7 @@ def load_job(session: Session, run_id: int) -> TrainingJob:
     if found is None:
         raise NotFound(f"run {run_id} is no training run")
     asked, project_id, throwaway = found
-    parent = None
+    parent = teacher = None
     classes: dict[int, str] = {}
     difference: Json = {}
     images = manifest(session, asked.snapshot_id)
@@ -40,6 +41,8 @@ def load_job(session: Session, run_id: int) -> TrainingJob:
         parent = get_version(session, asked.parent_version_id, project_id)
         classes = {each.class_id: each.name for each in version_classes(session, parent.id)}
         difference = _snapshot_difference(session, images, parent)
+    if (teacher_id := asked.config.get("teacher_version_id")) is not None:
+        teacher = get_version(session, teacher_id, project_id)
     return TrainingJob(
         run_id=run_id,
         project_id=project_id,
@@ -51,6 +54,8 @@ def load_job(session: Session, run_id: int) -> TrainingJob:
         fit=asked.config["fit"],
         normal_lower=asked.config["normal_lower"],
         manifest=images,
+        teacher=teacher,
+        pool_images=asked.config.get("pool_images", 0),
         parent=parent,
         parent_classes=classes,
         snapshot_difference=difference,
@@ -141,7 +146,7 @@ def register(session: Session, job: TrainingJob, made: MadeArtifacts) -> Json:
             ClassEntry(each.class_id, each.name, each.usable, each.usable < job.normal_lower)
             for each in job.manifest.classes
         ],
-        lineage=_lineage(job, made),
+        lineage=_lineage(job, made) | _teaching(session, job),
         card={
             "trunk": job.trunk,
             "input_size": job.input_size,
@@ -189,6 +194,13 @@ def _lineage(job: TrainingJob, made: MadeArtifacts) -> Json:
         "classes_removed": sorted(name for class_id, name in before.items() if class_id not in today),
         "snapshot_difference": job.snapshot_difference,
     }
+
+
+def _teaching(session: Session, job: TrainingJob) -> Json:
+    """Which version taught the run, and on how many images of the pool."""
+    if job.teacher is None:
+        return {}
+    return {"teacher_number": job.teacher.number, "taught_images": taught_images(session, job.run_id)}
 
 
 def _snapshot_difference(session: Session, images: Manifest, parent: VersionRef) -> Json:

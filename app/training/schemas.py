@@ -29,6 +29,8 @@ START_TITLES: Final[dict[str, str]] = {
     "random": "From scratch",
 }
 _THROWAWAY_SHARE: Final = 0.875
+MOST_POOL_IMAGES: Final = 100_000
+USUAL_TEACHER_SHARE: Final = 0.7
 
 
 def throwaway_lower(lower_cutoff: int) -> int:
@@ -50,6 +52,10 @@ class TrainingChoices(GivenSettings):
     view_id: int | None = Field(None, ge=1, le=2**62)
     snapshot_id: int | None = Field(None, ge=1, le=2**62)
     """A snapshot that was frozen before, in place of one of today: its cutoffs count, and none may be given."""
+    teacher_version_id: int | None = Field(None, ge=1, le=2**62)
+    """A version whose answers the run learns from, beside the labels (distillation)."""
+    pool_images: int = Field(0, ge=0, le=MOST_POOL_IMAGES)
+    """The newest images of the pool that the teacher alone answers for; they are training images from then on."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
     then_identify: bool = False
     again: bool = False
@@ -63,6 +69,17 @@ class TrainingChoices(GivenSettings):
             raise ValueError(f"A snapshot has its own images and cutoffs: leave out {', '.join(given)}")
         return self
 
+    @model_validator(mode="after")
+    def _a_teacher_is_used(self) -> Self:
+        if self.teacher_version_id is None:
+            if self.teacher_share or self.pool_images:
+                raise ValueError("Learning from answers needs a teacher: choose its version")
+        elif self.start == "head_only":
+            raise ValueError("A student learns with all its weights: a start of head_only has no use for a teacher")
+        elif self.pool_images and self.balance == "sampling":
+            raise ValueError("Images of the pool have no class to balance by sampling: weigh the classes instead")
+        return self
+
     def settings(self) -> FitSettings:
         """The whole settings of the loop: what was given over the defaults of the start."""
         whole = self.over(DEFAULT_SETTINGS[self.start])
@@ -71,7 +88,10 @@ class TrainingChoices(GivenSettings):
             augmentation = Augmentation()  # views that are all alike would teach nothing
         if self.include_small:
             augmentation = augmentation.model_copy(update={"zoom_out": False})
-        return whole.model_copy(update={"augmentation": augmentation})
+        changes: dict[str, Any] = {"augmentation": augmentation}
+        if self.teacher_version_id is not None and self.teacher_share is None:
+            changes["teacher_share"] = USUAL_TEACHER_SHARE
+        return whole.model_copy(update=changes)
 
 
 class TrainingRequest(TrainingChoices):
@@ -109,6 +129,9 @@ class TrainingJob:
     """Arguments of the training loop, as `worker.learning.config.FitConfig.from_json` takes them."""
     normal_lower: int
     manifest: Manifest
+    teacher: VersionRef | None
+    pool_images: int
+    """How many images of the pool the teacher answers for, at most."""
     parent: VersionRef | None
     parent_classes: dict[int, str]
     """Classes of the parent by id; empty without one."""

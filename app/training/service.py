@@ -86,7 +86,8 @@ def request_training(
     project = _project(session, request.project_id)
     snapshot = freeze_snapshot(session, request, plan)
     fit = _fit_arguments(request, trunk, input_size)
-    fingerprint = _fingerprint(snapshot, fit, parent, request.purpose)
+    teaching = _teaching(session, request)
+    fingerprint = _fingerprint(snapshot, {**fit, **teaching}, parent, request.purpose)
     if not request.again:
         _refuse_identical(session, request.project_id, fingerprint)
     throwaway = request.purpose == "throwaway"
@@ -116,6 +117,7 @@ def request_training(
                 "upper": snapshot.upper_cutoff,
                 "normal_lower": project.lower_cutoff,
                 **request.model_dump(include={"purpose", "then_identify", "view_id"}),
+                **teaching,
                 "include_small": snapshot.include_small,
             },
             "environment": {"code_version": code_version(), **_package_versions()},
@@ -239,6 +241,16 @@ def _check_parent(request: TrainingRequest, parent: VersionRef) -> None:
             f"Version {parent.number} is {parent.trunk.precision}: train on from the version that it was made from.",
             code="reduced_parent",
         )
+
+
+def _teaching(session: Session, request: TrainingRequest) -> Json:
+    """What a run with a teacher records of it; empty without one. Raises NotFound, InvalidInput for a throw-away."""
+    if request.teacher_version_id is None:
+        return {}
+    teacher = get_version(session, request.teacher_version_id, request.project_id)
+    if teacher.throwaway:
+        raise InvalidInput(f"Version {teacher.number} is a throw-away: it never teaches. Choose another one.")
+    return {"teacher_version_id": teacher.id, "pool_images": request.pool_images}
 
 
 def _check_fit(request: TrainingRequest, parent: VersionRef, trunk: str, input_size: int) -> None:

@@ -16,6 +16,7 @@ GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Augmentation", ("flip", "no_flip", "rotate_degrees", "zoom", "zoom_out", "brightness", "contrast", "views")),
     ("Which weights learn, and how fast", ("unfreeze_epochs", "discriminative_rate", "keep_output")),
     ("Classes of unequal size", ("balance",)),
+    ("Learning from a teacher", ("teacher_share", "teacher_temperature")),
     ("Computing", ("precision",)),
 )
 """Every setting in exactly one group (tested)."""

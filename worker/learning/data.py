@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from worker.learning.augment import DRAW_COUNT, NOT_FLIPPED, augment, draw
 from worker.learning.backend import tf
 from worker.learning.config import FitConfig
+from worker.learning.distill import UNLABELLED, TeacherAnswers, mixed_targets
 from worker.learning.epochs import Indices, epochs, in_order
 from worker.learning.errors import ManifestInvalid
 from worker.learning.mixing import MIX_COUNT, draw_mixes, mix
@@ -39,7 +40,7 @@ class ManifestRow:
 
     image_id: int
     class_index: int
-    """0..class_count-1, in the order of the head's columns."""
+    """0..class_count-1, in the order of the head's columns; UNLABELLED for one that a teacher answers for."""
     split: Split
 
 
@@ -53,6 +54,8 @@ class ImageSamples:
     validation_rows: Indices
     missing_ids: tuple[int, ...] = ()
     """Images of the manifest that were no longer at hand; the run goes on without them."""
+    teacher: TeacherAnswers | None = None
+    """Of every row; with it, training rows may be UNLABELLED."""
     calls: PythonCalls = field(default_factory=PythonCalls)
 
     def batches(self, config: FitConfig, *, class_count: int, first_epoch: int) -> Any:
@@ -69,12 +72,12 @@ class ImageSamples:
                     draws = draw(ids[rows], seed=config.seed, epoch=int(epoch), times=times)
                     draws[np.isin(classes, changes.no_flip), 0] = NOT_FLIPPED
                 drawn = draw_mixes(len(rows), **mixes, seed=config.seed, epoch=int(epoch), step=int(step))
-                return self.shards.read(rows), draws, drawn, classes
+                return self.shards.read(rows), draws, drawn, self._targets(rows, config, class_count)
 
         def prepare(*place: Any) -> Any:
-            kinds = [tf.uint8, tf.float32, tf.float32, tf.int64]
-            pixels, draws, drawn, classes = tf.numpy_function(load, place, kinds, stateful=False)
-            images, targets = self._shaped(pixels), _one_hot(classes, class_count)
+            kinds = [tf.uint8, tf.float32, tf.float32, tf.float32]
+            pixels, draws, drawn, targets = tf.numpy_function(load, place, kinds, stateful=False)
+            images, targets = self._shaped(pixels), tf.ensure_shape(targets, (None, class_count))
             if changes.is_active:
                 images = augment(images, tf.ensure_shape(draws, (None, DRAW_COUNT)), changes)
             if is_mixed:
@@ -104,6 +107,19 @@ class ImageSamples:
             return self._shaped(pixels), _one_hot(classes, class_count)
 
         return in_order(self.validation_rows, config).map(prepare, num_parallel_calls=_AT_ONCE).prefetch(_AHEAD)
+
+    def taught_by(self, teacher: TeacherAnswers) -> "ImageSamples":
+        """The same with the teacher's answers, without unlabelled rows of which it has nothing to say."""
+        says = (self.class_indices != UNLABELLED) | teacher.has_answer
+        return replace(self, teacher=teacher, train_rows=self.train_rows[says[self.train_rows]])
+
+    def _targets(self, rows: Indices, config: FitConfig, class_count: int) -> npt.NDArray[np.float32]:
+        if self.teacher is not None:
+            share = config.teacher_share
+            return mixed_targets(self.class_indices, rows, self.teacher, share=share, class_count=class_count)
+        targets = np.zeros((len(rows), class_count), np.float32)
+        targets[np.arange(len(rows)), self.class_indices[rows]] = 1
+        return targets
 
     def _shaped(self, pixels: Any) -> Any:
         size = self.shards.input_size
@@ -248,11 +264,14 @@ def embedding_samples(
     )
 
 
-def check_classes(class_indices: Indices, train_rows: Indices, class_count: int) -> None:
+def check_classes(
+    class_indices: Indices, train_rows: Indices, class_count: int, *, may_be_unlabelled: bool = False
+) -> None:
     """Raises ManifestInvalid unless there are two classes or more, each with a training image."""
     if class_count < FEWEST_CLASSES:
         raise ManifestInvalid(f"A classifier needs at least {FEWEST_CLASSES} classes; got {class_count}.")
-    if outside := [int(each) for each in np.unique(class_indices) if not 0 <= each < class_count]:
+    lowest = UNLABELLED if may_be_unlabelled else 0
+    if outside := [int(each) for each in np.unique(class_indices) if not lowest <= each < class_count]:
         raise ManifestInvalid(f"Class indices must lie within 0 and {class_count - 1}; got {outside}.")
     counts = Counter(class_indices[train_rows].tolist())
     if empty := [index for index in range(class_count) if not counts[index]]:

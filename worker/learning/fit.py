@@ -31,6 +31,7 @@ from worker.learning.config import FitConfig
 from worker.learning.data import EmbeddingSamples, ImageSamples, Samples, check_classes, steps_per_epoch
 from worker.learning.deaths import DEATHS_BEFORE_HALVING, begin_attempt, end_attempt
 from worker.learning.devices import on_all_devices
+from worker.learning.distill import UNLABELLED
 from worker.learning.errors import ConfigInvalid, OutOfMemory
 from worker.learning.events import EpochDone, Event, Note
 from worker.learning.heads import save_head
@@ -122,7 +123,8 @@ def fit(
     """
     if config.start == "head_only":
         raise ConfigInvalid("A head-only run trains on embeddings, not on images: use fit_head.")
-    check_classes(samples.class_indices, samples.train_rows, class_count)
+    is_taught = samples.teacher is not None
+    check_classes(samples.class_indices, samples.train_rows, class_count, may_be_unlabelled=is_taught)
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     with on_all_devices(config):
@@ -261,7 +263,8 @@ def _attempt(
         steps = steps_per_epoch(samples, config)
         quicken_norms(network, steps)
         trained_on = samples.class_indices[samples.train_rows]
-        weights = class_weights(trained_on, class_count) if config.balance == "class_weights" else None
+        labelled = trained_on[trained_on != UNLABELLED]
+        weights = class_weights(labelled, class_count) if config.balance == "class_weights" else None
         try:
             network.fit(
                 samples.batches(config, class_count=class_count, first_epoch=state.epochs_done),
@@ -380,4 +383,6 @@ def _fingerprint(config: FitConfig, samples: Samples, class_count: int, *origins
     digest = hashlib.sha256(json.dumps([config.to_json(), class_count, *origins], sort_keys=True).encode())
     for rows in (samples.train_rows, samples.validation_rows, samples.class_indices):
         digest.update(rows.tobytes())
+    if isinstance(samples, ImageSamples) and samples.teacher is not None:
+        digest.update(samples.teacher.classes.tobytes() + samples.teacher.shares.tobytes())
     return digest.hexdigest()

@@ -24,6 +24,14 @@ def compress(run_id: int) -> None:
     execute_run(run_id, compress_version)
 
 
+@celery_app.task(name="training.preview_augmentation")
+def preview_augmentation(run_id: int) -> None:
+    """Show what augmentation does to a few images."""
+    from worker.tasks import preview_steps
+
+    execute_run(run_id, preview_steps.preview_augmentation)
+
+
 @celery_app.task(name="training.recipes")
 def look_after_recipes() -> int:
     """Start the recipes that are due, and tell how training runs ended."""

@@ -29,11 +29,13 @@ from worker.execution import RunContext
 from worker.learning.backend import tf
 from worker.learning.config import FitConfig
 from worker.learning.data import ManifestRow, Samples, Split, embedding_samples, pack_manifest
+from worker.learning.distill import UNLABELLED
 from worker.learning.errors import FitCancelled, ManifestInvalid
 from worker.learning.fit import FitResult, fit, fit_head
 from worker.learning.parity import check_exported
 from worker.learning.warm_start import ParentHead
 from worker.tasks.training_faults import full_disk_said, parent_file, refuse_empty_classes
+from worker.tasks.training_teacher import lesson
 from worker.tasks.training_teller import Teller, figures
 from worker.tasks.training_views import views_to_train_on
 from worker.tasks.trunk_files import publish, registered_trunk, starting_trunk
@@ -158,21 +160,29 @@ def _fit_head_only(context: RunContext, job: TrainingJob, folder: Path) -> _Fitt
 
 def _fit_all(context: RunContext, job: TrainingJob, folder: Path) -> _Fitted:
     """Every weight updates: images come from shards, packed once per snapshot and input size."""
-    pixels = SnapshotPixels(job.manifest, job.input_size)
+    config = _fit_config(job)
+    taught = lesson(context, job, config)
+    images = taught.manifest if taught else job.manifest
+    pixels = SnapshotPixels(images, job.input_size)
     samples = pack_manifest(
-        _manifest_rows(job.manifest),
+        _manifest_rows(images),
         pixels.read,
         folder=get_storage().root / "shards",
         input_size=job.input_size,
         pixels_key=f"{PREPROCESSING_VERSION}|{job.manifest.fingerprint}",
         on_progress=lambda done, total: context.progress(done, total, "Preparing images"),
     )
-    refuse_empty_classes(job, samples.class_indices[samples.train_rows])
+    if taught:
+        samples = samples.taught_by(taught.answers(samples.shards.image_ids))
+    trained_on = samples.class_indices[samples.train_rows]
+    refuse_empty_classes(job, trained_on[trained_on != UNLABELLED])
     parent = job.parent
     teller = Teller(context, job, samples.shards.image_ids)
     teller.note(_beginning(job, samples))
+    if taught:
+        teller.note(taught.says)
     result = fit(
-        _fit_config(job),
+        config,
         samples,
         class_count=len(job.manifest.classes),
         work_dir=folder,
