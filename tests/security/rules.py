@@ -299,6 +299,7 @@ def acceptable(world: World) -> dict[str, Sent]:
     name, frozen = {"name": "Another name"}, str(ids["snapshot_id"])
     move = {"reason": "better", "expected_deployment_id": ids["deployment_id"]}
     return {
+        **of_training(world),
         f"POST {API}/identify": Sent(content=small_image()),
         f"POST {API}{PROJECT}/identify": Sent(content=small_image()),
         f"POST {PROJECT}/label/next": Sent(json={"count": 2}),
@@ -364,7 +365,6 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"GET {API}{PROJECT}/datasets/compare": Sent(query={"earlier": frozen, "later": frozen}),
         f"GET {PROJECT}/datasets/compare": Sent(query={"earlier": frozen, "later": frozen}),
         f"POST {PROJECT}/library/conflicts/take": Sent(form={"conflict_ids": ids["fourth_conflict_id"]}),
-        **of_training(world),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/label": Sent(form={"image_ids": images[1]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/representative": Sent(form={"image_ids": images[1]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/split": Sent(),

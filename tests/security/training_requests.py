@@ -78,7 +78,7 @@ OF_RECIPES = {line: role for role, lines in _BY_ROLE.items() for line in lines.s
 
 def of_training(world: World) -> dict[str, Sent]:
     """A request by which the right role gets what it asks for."""
-    tiny = {"start": "random", "trunk": "compact_cnn", "lower": 2}
+    tiny = {"start": "random", "trunk": "compact_cnn", "lower": 3}
     one, gone = f"{PROJECT}/recipes/{{recipe_id}}", {"recipe_id": world.ids["deleted_recipe_id"]}
     spare = {"recipe_id": world.ids["spare_recipe_id"]}
     asked = {"choices": {**tiny, "seed": 3}, "parent": "none"}
