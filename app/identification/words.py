@@ -40,7 +40,7 @@ def chips(wanted: ResultFilter, scope: JobScope, path: str) -> list[dict[str, st
     def add(field: str, name: str, value: str) -> None:
         shown.append({"name": name, "value": value, "remove": f"{path}?{wanted.to_query(**{field: None})}"})
 
-    if wanted.class_id is not None:
+    if wanted.class_id is not None and wanted.view != "candidates":  # Those are always of one class, named beside.
         add("class_id", "Predicted as", scope.names.get(wanted.class_id, f"class {wanted.class_id}"))
     for field, (name, pattern) in _RANGES.items():
         value = getattr(wanted, field)
