@@ -328,6 +328,7 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/library/conflicts/keep": Sent(form={"conflict_ids": ids["third_conflict_id"]}),
         f"POST {PROJECT}/library/duplicates/search": Sent(),
         f"POST {PROJECT}/library/capture": Sent(form={"by": "folders"}),
+        f"POST {PROJECT}/trunks/reference": Sent(form={"choice": "pretrained:efficientnet_lite0"}),
         f"GET {PROJECT}/grade/more": Sent(query={"after": str(ids["transaction_id"])}),
         f"POST {PROJECT}/grades": Sent(json={"transaction_id": ids["transaction_id"], "verdict": "correct"}),
         f"POST {PROJECT}/grades/undo": Sent(json={"grade_id": ids["own_grade_id"]}),
