@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.security.sent import API, CONFLICT, PROJECT, Sent
+from tests.security.sent import API, PROJECT, Sent
 from tests.security.world import World
 
 VIEWER = """
@@ -40,7 +40,7 @@ def of_studies(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/studies": Sent(form={**tiny, **searched, "name": "By hand", **frozen}),
         f"POST {API}{PROJECT}/studies": Sent(json={"name": "By machine", "base": tiny | frozen, "space": [_RATES]}),
         f"POST {one}/pause": Sent(),
-        f"POST {one}/go-on": Sent(ends=CONFLICT),
+        f"POST {one}/go-on": Sent(),
         f"POST {one}/end": Sent(),
         f"POST {PROJECT}/models/{{number}}/smaller": Sent(form={"method": "int8"}),
         f"POST {API}{PROJECT}/models/{{number}}/smaller": Sent(json={"method": "pruned"}),
