@@ -94,8 +94,6 @@ GET /projects/{slug}/similar
 GET /projects/{slug}/map
 GET /projects/{slug}/map/{layout_id}/points
 GET /projects/{slug}/map/{layout_id}/confidences
-GET /projects/{slug}/trunks
-GET /projects/{slug}/trunks/reference
 GET /projects/{slug}/images/{image_id}/predictions
 GET /projects/{slug}/imports
 GET /projects/{slug}/imports/{batch_id}
@@ -232,9 +230,6 @@ POST /projects/{slug}/relabel
 GET /projects/{slug}/relabel/{run_id}
 POST /projects/{slug}/relabel/{run_id}/apply
 POST /projects/{slug}/embeddings
-POST /projects/{slug}/trunks/measure
-POST /projects/{slug}/trunks/reference
-POST /projects/{slug}/trunks/clean
 POST /projects/{slug}/map
 POST /projects/{slug}/library/duplicates/search
 POST /projects/{slug}/library/duplicates/search-embeddings

@@ -11,6 +11,8 @@ POST /notices/read
 POST /notices/{notice_id}/open
 """
 VIEWER = """
+GET /projects/{slug}/trunks
+GET /projects/{slug}/trunks/reference
 GET /projects/{slug}/datasets
 GET /projects/{slug}/datasets/preview
 GET /projects/{slug}/datasets/totals
@@ -44,6 +46,9 @@ GET /api/v1/projects/{slug}/recipes
 GET /api/v1/projects/{slug}/recipes/{recipe_id}
 """
 ENGINEER = """
+POST /projects/{slug}/trunks/measure
+POST /projects/{slug}/trunks/reference
+POST /projects/{slug}/trunks/clean
 POST /projects/{slug}/datasets
 POST /api/v1/projects/{slug}/datasets/snapshots
 GET /projects/{slug}/train
