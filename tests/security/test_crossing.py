@@ -21,7 +21,7 @@ from tests.security.world import World, build
 from tests.web_client import Browser, SignInAs, make_api_token
 
 # A version's number counts within its project; what it names elsewhere cannot be meant.
-NO_IDS = frozenset({"slug", "token", "table"})
+NO_IDS = frozenset({"draw", "path", "slug", "token", "table"})
 OF_PROJECT = [name for name, role in DECLARED.items() if role in ROLES and "{slug}" in name]
 
 

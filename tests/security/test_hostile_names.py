@@ -61,6 +61,7 @@ class Crawl:
         """An address to visit, if it is one of ours, new, and no stream or file."""
         path, _, query = address.partition("#")[0].partition("?")
         is_page = path.startswith("/") and not path.startswith(("//", "/static/")) and not path.endswith("/events")
+        is_page = is_page and "/tensorboard" not in path  # a page of its own making, under a policy of its own
         if not is_page or re.search(r"[{}]|/(thumbnail|rendition|original)$", path):
             return
         whole = f"{path}?{query}" if query else path

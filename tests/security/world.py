@@ -90,7 +90,7 @@ class World:
     candidate: TinyVersion
     ids: dict[str, Any]
 
-    def address(self, path: str, *, slug: str | None = None, **ids: Any) -> str:
+    def address(self, path: str, /, *, slug: str | None = None, **ids: Any) -> str:
         """The path of a route with this world's ids."""
         return path.format_map({**self.ids, **ids, "slug": slug or self.slug})
 
