@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.evaluation.queries import ClassLine, SubsetLine, class_lines, subset_lines
@@ -13,6 +14,7 @@ from app.promotion.comparison import ClassChange
 from app.promotion.queries import VersionCard
 from app.promotion.rules import Paired
 from app.promotion.schemas import ClassOrder, Direction
+from app.registry.models import ModelVersion
 from app.registry.queries import newest_versions, production, version_by_number, version_classes
 from app.registry.schemas import FrozenClass, Production, VersionRef
 
@@ -92,6 +94,17 @@ def ordered(lines: Sequence[ClassLine], *, sort: ClassOrder, order: Direction, t
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """What a version costs to serve: the exported trunk's size, and its speed where it was made."""
+
+    number: int
+    made_by: str
+    precision: str
+    byte_count: int
+    images_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CompareView:
     """A version against another; `other` is None where there is no second one."""
 
@@ -103,6 +116,7 @@ class CompareView:
     gained: Sequence[str]
     unmeasured: Sequence[tuple[int, Sequence[str]]]
     known: frozenset[int]
+    sides: Sequence[Side] = ()
 
 
 def compare_view(session: Session, version: VersionRef, other_number: int | None) -> CompareView:
@@ -126,4 +140,12 @@ def compare_view(session: Session, version: VersionRef, other_number: int | None
         gained=sorted(name for class_id, name in known.items() if class_id not in theirs),
         unmeasured=[(number, names) for number, names in gaps if names],
         known=frozenset(known),
+        sides=[_side(session, each) for each in (version, other)],
     )
+
+
+def _side(session: Session, version: VersionRef) -> Side:
+    card = session.scalars(select(ModelVersion.card).where(ModelVersion.id == version.id)).one()
+    trunk = version.trunk
+    rate = card.get("served_images_per_second")
+    return Side(version.number, queries.made_by(version), trunk.precision, trunk.byte_count, rate)

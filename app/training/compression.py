@@ -53,7 +53,7 @@ class CompressionJob:
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """What the worker made and measured. Sizes in bytes, speeds in images per second at a batch of 16."""
+    """What the worker made and measured. Sizes in bytes, speeds in images per second."""
 
     trunk_id: int
     bytes_before: int
@@ -151,6 +151,7 @@ def register_compressed(session: Session, job: CompressionJob, made: Compressed)
             "images": len(job.manifest.image_ids),
             "settings": job.asked.model_dump(),
             "parity": {},
+            "served_images_per_second": made.speed_after,
         },
     )
     return {"version_id": version_id, "number": number, **figures}

@@ -153,6 +153,7 @@ def register(session: Session, job: TrainingJob, made: MadeArtifacts) -> Json:
             "images": len(job.manifest.image_ids),
             "settings": job.fit,
             "parity": made.parity,
+            "served_images_per_second": made.served_images_per_second,
         },
     )
     return {

@@ -192,4 +192,6 @@ class MadeArtifacts:
     images_per_second: float
     monitored: str
     parity: Json
+    served_images_per_second: float
+    """Of the exported trunk on this machine."""
     notes: tuple[str, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from worker.execution import RunContext
 from worker.learning.artifacts import file_digest
 from worker.learning.compress import prune, quantise
 from worker.learning.errors import ManifestInvalid, ParityBroken
+from worker.learning.parity import served_rate
 from worker.tasks.training_faults import full_disk_said, parent_file
 from worker.tasks.trunk_files import publish, registered_trunk
 
@@ -102,7 +102,7 @@ def _images(job: CompressionJob, *, measured: bool, most: int) -> NDArray[np.uin
 
 
 def _measured(job: CompressionJob, trunk: TrunkRef, images: NDArray[np.uint8], zeros: float | None) -> Compressed:
-    """Both trunks under the one head: the same first answers, sizes and speeds, in turns."""
+    """Both trunks under the one head: the same first answers, sizes and speeds."""
     threads = get_settings().inference_threads or None
     head = load_head(parent_file(job.version, job.version.head_file, job.version.head_digest))
     source = job.version.trunk
@@ -110,13 +110,12 @@ def _measured(job: CompressionJob, trunk: TrunkRef, images: NDArray[np.uint8], z
     after = TrunkEngine(checked_path(trunk.exported_file, trunk.exported_digest), threads=threads)
     same = int((_answers(before, head, images) == _answers(after, head, images)).sum())
     timed = images[:_TIMED_IMAGES]
-    rates = [(_rate(before, timed), _rate(after, timed)) for _ in range(3)]
     return Compressed(
         trunk_id=trunk.id,
         bytes_before=source.byte_count,
         bytes_after=trunk.byte_count,
-        speed_before=float(np.median([each[0] for each in rates])),
-        speed_after=float(np.median([each[1] for each in rates])),
+        speed_before=served_rate(timed, before),
+        speed_after=served_rate(timed, after),
         images=len(images),
         same=same,
         zeros=zeros,
@@ -126,9 +125,3 @@ def _measured(job: CompressionJob, trunk: TrunkRef, images: NDArray[np.uint8], z
 def _answers(engine: TrunkEngine, head: Head, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     answers: NDArray[np.int64] = head.scores(engine.embed(images)).argmax(axis=1)
     return answers
-
-
-def _rate(engine: TrunkEngine, images: NDArray[np.uint8]) -> float:
-    started = time.perf_counter()
-    engine.embed(images)
-    return len(images) / (time.perf_counter() - started)

@@ -32,7 +32,7 @@ from worker.learning.data import ManifestRow, Samples, Split, embedding_samples,
 from worker.learning.distill import UNLABELLED
 from worker.learning.errors import FitCancelled, ManifestInvalid
 from worker.learning.fit import FitResult, fit, fit_head
-from worker.learning.parity import check_exported
+from worker.learning.parity import check_exported, served_rate
 from worker.learning.warm_start import ParentHead
 from worker.tasks.training_faults import full_disk_said, parent_file, refuse_empty_classes
 from worker.tasks.training_teacher import lesson
@@ -82,7 +82,8 @@ def _made(context: RunContext, job: TrainingJob, folder: Path) -> tuple[MadeArti
         context.raise_if_cancelled()
         raise
     context.progress(0, 0, "Checking what was exported")
-    parity = _parity(job, fitted)
+    images = _parity_images(job, fitted.trunk.input_size)
+    parity = _parity(fitted, images)
     result = fitted.result
     publish(result.head_path, f"{result.head_digest}.head.safetensors")
     made = MadeArtifacts(
@@ -97,6 +98,7 @@ def _made(context: RunContext, job: TrainingJob, folder: Path) -> tuple[MadeArti
         images_per_second=result.images_per_second,
         monitored=result.monitored,
         parity=parity,
+        served_images_per_second=served_rate(images, load_trunk(fitted.trunk.id).engine),
         notes=fitted.notes,
     )
     return made, result.stopped_early
@@ -220,9 +222,8 @@ def _ending(result: FitResult) -> str:
     return f"Training {how}, after epoch {result.epochs_run}; the weights of epoch {result.best_epoch} are kept."
 
 
-def _parity(job: TrainingJob, fitted: _Fitted) -> dict[str, object]:
+def _parity(fitted: _Fitted, images: NDArray[np.uint8]) -> dict[str, object]:
     """Does the exported network answer as the trained one? Raises ParityBroken, which fails the run."""
-    images = _parity_images(job, fitted.trunk.input_size)
     report = check_exported(
         images,
         trunk_path=fitted.result.trunk_path,
