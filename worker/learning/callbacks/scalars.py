@@ -9,6 +9,7 @@ from worker.learning.backend import keras, tf, to_numpy
 SPACING_S: Final = 1.0
 MOST_STEPS: Final = 5_000
 """Points within epochs that one attempt writes: about 300 kB."""
+_DATA_CLASS_SCALAR: Final = 1
 _OF_EPOCH: Final = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -64,7 +65,14 @@ class Scalars(keras.callbacks.Callback):
         try:
             with self._writer.as_default():
                 for name, value in values.items():
-                    tf.summary.scalar(name, value, step=step)
+                    # `tf.summary.scalar` is TensorBoard's code, which may have been loaded here without TensorFlow.
+                    tf.summary.write(name, tf.constant(value, tf.float32), step=step, metadata=_scalar())
             self._writer.flush()
         except (OSError, tf.errors.OpError):
             self._writer = None
+
+
+def _scalar() -> Any:
+    """What tells TensorBoard to draw a curve."""
+    kinds = tf.compat.v1.SummaryMetadata
+    return kinds(plugin_data=kinds.PluginData(plugin_name="scalars"), data_class=_DATA_CLASS_SCALAR)
