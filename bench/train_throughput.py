@@ -57,7 +57,7 @@ class _Watched:
 def measure(options: Options) -> Outcome:
     """Each network in turns: from memory, from shards, from files."""
     photos = _photos(options)
-    rounds = options.choose_rounds(quick=5, full=9)
+    rounds = options.choose_rounds(quick=3, full=9)
     figures: dict[str, Figure] = {}
     with TemporaryDirectory(prefix="winnow-bench-") as folder:
         stage = _set_stage(photos, Path(folder))
@@ -74,7 +74,7 @@ def measure(options: Options) -> Outcome:
 
 
 def _photos(options: Options) -> list[Photo]:
-    wanted = options.choose_photos(quick=64, full=320)
+    wanted = options.choose_photos(quick=192, full=320)
     chosen = spread(load_photos(options), wanted)
     return chosen[: len(chosen) // BATCH * BATCH]
 
