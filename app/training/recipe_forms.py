@@ -109,5 +109,5 @@ def choices_of_run(session: Session, run_id: int, project_id: int) -> TrainingCh
 
 def other_settings(choices: TrainingChoices) -> dict[str, object]:
     """Settings of a recipe that its form does not show, by name."""
-    rest = choices.model_dump(exclude={*_Shown.model_fields, "parent_version_id", "again"}, exclude_none=True)
+    rest = choices.model_dump(exclude={*_Shown.model_fields, "parent_version_id", "again"}, exclude_defaults=True)
     return {name: value for name, value in rest.items() if value not in ({}, None)}

@@ -25,6 +25,7 @@ from app.library.models import Image, ImportBatch
 from app.library.schemas import ImportRequest, SourceKind
 from app.library.views import save_view
 from app.serving.service import grade
+from app.studies.service import pause_study
 from app.training.models import TrainingRun
 from app.training.recording import record_epochs
 from app.training.schemas import EpochFigures, TrainingRequest
@@ -173,6 +174,8 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
         "run": run,
         "study": written_study(fruit.id, user_id, lambda name: f"A {name} of heads"),
     }
+    with write() as session:  # its trials would train all the while
+        pause_study(session, made["study"], fruit.id)
     with write() as session:
         made["augmented"] = drawn_preview(session, fruit.id, labelled[0][0])
     made["own_run"] = configured_like(run, first.run_id)

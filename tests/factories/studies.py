@@ -61,7 +61,7 @@ def end_run(run_id: int, state: RunState = RunState.SUCCEEDED) -> None:
 
 def written_study(project_id: int, user_id: int, named: Callable[[str], str]) -> int:
     """A study with two complete trials and one under way, among images of two classes or more; its id."""
-    base = TrainingChoices(start="random", trunk="compact_cnn", input_size=32, lower=2)
+    base = TrainingChoices(start="random", trunk="compact_cnn", input_size=32, lower=2, epochs=1)
     study_id = begin_study(study_request(name=named("study"), base=base), project_id=project_id, user_id=user_id)
     for accuracy in (0.5, 0.7):
         advance(study_id)
