@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, null, select, tuple_
+from sqlalchemy import Select, func, null, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.core.database import Json, id_rows
 from app.core.errors import InvalidInput
+from app.identification.matching import conditions, scored
 from app.identification.schemas import MAX_ID, ResultFilter
 from app.identification.scope import JobScope
 from app.identification.standing import KIND
-from app.identification.views import OPEN_STATES, view_conditions
+from app.identification.views import OPEN_STATES
 from app.labelling.models import LabelClass
-from app.library.models import Image, ImageState
+from app.library.models import Image
 from app.predictions.models import Candidate, Prediction, ScoringJob
 from app.registry.models import ModelVersion
 from app.runs.models import Run
@@ -148,34 +149,6 @@ def job_run(session: Session, scope: JobScope) -> JobRun:
     return JobRun(*newest)
 
 
-def _conditions(session: Session, scope: JobScope, wanted: ResultFilter) -> list[ColumnElement[bool]]:
-    conditions = [
-        Prediction.job_id == scope.job_id,
-        Image.project_id == scope.project_id,
-        *view_conditions(session, scope, wanted.view),
-    ]
-    is_candidates = wanted.view == "candidates"
-    predicted_class = Candidate.class_id if is_candidates else Prediction.class_1
-    confidence = Candidate.confidence if is_candidates else Prediction.confidence_1
-    if wanted.class_id is not None:
-        conditions.append(predicted_class == wanted.class_id)
-    if wanted.low > 0:
-        conditions.append(confidence >= wanted.low)
-    if wanted.high < 1:
-        conditions.append(confidence <= wanted.high)
-    if wanted.margin_low > 0:
-        conditions.append(Prediction.margin >= wanted.margin_low)
-    if wanted.margin_high < 1:
-        conditions.append(Prediction.margin <= wanted.margin_high)
-    if wanted.state == "open":
-        conditions.append(Image.state.in_(OPEN_STATES))
-    elif wanted.state == "any":
-        conditions.append(Image.state.not_in((ImageState.REMOVED, ImageState.QUARANTINED)))
-    else:
-        conditions.append(Image.state == wanted.state)
-    return conditions
-
-
 def results_page(
     session: Session,
     scope: JobScope,
@@ -194,7 +167,7 @@ def results_page(
     place = tuple_(*columns)
     is_upwards = before is None and after is not None
     is_descending = (wanted.sort == "confident") != is_upwards
-    query = _rows(wanted).where(*_conditions(session, scope, wanted))
+    query = _rows(wanted).where(*conditions(session, scope, wanted))
     if (cursor := before or after) is not None:
         told = tuple_(*_read_cursor(cursor))
         query = query.where(place < told if is_descending else place > told)
@@ -219,20 +192,11 @@ def _sorted_by(wanted: ResultFilter) -> InstrumentedAttribute[float]:
 
 def _place_of(session: Session, scope: JobScope, wanted: ResultFilter, image_id: int) -> tuple[float, int] | None:
     of_image = (Prediction.job_id == scope.job_id, Prediction.image_id == image_id)
-    query = _scored(select(_sorted_by(wanted)), wanted).where(*of_image)
+    query = scored(select(_sorted_by(wanted)), wanted).where(*of_image)
     if wanted.view == "candidates":
         query = query.where(Candidate.class_id == wanted.class_id)
     place = session.scalar(query)
     return None if place is None else (place, image_id)
-
-
-def _scored(query: Select[*tuple[Any, ...]], wanted: ResultFilter) -> Select[*tuple[Any, ...]]:
-    """The query over what the job scored; in the view of candidates, over those alone."""
-    over = query.select_from(Prediction).join(Image, Image.id == Prediction.image_id)
-    if wanted.view != "candidates":
-        return over
-    is_same = (Candidate.job_id == Prediction.job_id) & (Candidate.image_id == Prediction.image_id)
-    return over.join(Candidate, is_same)
 
 
 def _rows(wanted: ResultFilter) -> Select[*tuple[Any, ...]]:
@@ -254,7 +218,7 @@ def _rows(wanted: ResultFilter) -> Select[*tuple[Any, ...]]:
         Candidate.similarity if is_candidates else null(),
         Candidate.nearest_id if is_candidates else null(),
     )
-    return _scored(select(*columns), wanted).outerjoin(LabelClass, LabelClass.id == Image.class_id)
+    return scored(select(*columns), wanted).outerjoin(LabelClass, LabelClass.id == Image.class_id)
 
 
 def _read_cursor(text: str) -> tuple[float, int]:
@@ -271,8 +235,8 @@ def _read_cursor(text: str) -> tuple[float, int]:
 def count_results(session: Session, scope: JobScope, wanted: ResultFilter) -> int:
     """How many results match, counted up to one more than COUNT_CAP."""
     found = (
-        _scored(select(Prediction.image_id), wanted)
-        .where(*_conditions(session, scope, wanted))
+        scored(select(Prediction.image_id), wanted)
+        .where(*conditions(session, scope, wanted))
         .limit(COUNT_CAP + 1)
         .subquery()
     )
@@ -285,7 +249,7 @@ def class_counts(session: Session, scope: JobScope, wanted: ResultFilter) -> lis
     rows = session.execute(
         select(Prediction.class_1, func.count())
         .join(Image, Image.id == Prediction.image_id)
-        .where(*_conditions(session, scope, open_filter))
+        .where(*conditions(session, scope, open_filter))
         .group_by(Prediction.class_1)
         .order_by(func.count().desc(), Prediction.class_1)
     )
