@@ -8,6 +8,7 @@ from app.datasets import models as datasets
 from app.embeddings import models as embeddings
 from app.evaluation import models as evaluation
 from app.exchange import models as exchange
+from app.identification import act_models as acts
 from app.labelling import models as labelling
 from app.labelling import queue_models as queue
 from app.library import curation_models as curation
@@ -40,6 +41,7 @@ DOMAINS = (
     recipes,
     studies,
     evaluation,
+    acts,
     serving,
     promotion,
     exchange,
