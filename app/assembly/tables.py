@@ -9,6 +9,7 @@ from app.embeddings import models as embeddings
 from app.evaluation import models as evaluation
 from app.exchange import models as exchange
 from app.identification import act_models as acts
+from app.identification import chunk_models as chunks
 from app.labelling import models as labelling
 from app.labelling import queue_models as queue
 from app.library import curation_models as curation
@@ -42,6 +43,7 @@ DOMAINS = (
     studies,
     evaluation,
     acts,
+    chunks,
     serving,
     promotion,
     exchange,
