@@ -9,9 +9,11 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 
 from app.assembly import fields as _filter_fields  # noqa: F401 - filters know every domain's fields by it
+from app.assembly import following as _followers  # noqa: F401 - images may change where it is imported
 from app.core.database import get_engine
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
+from app.identification.standing import LOOK_SECONDS
 from app.runs.broker import configure
 
 TASK_MODULES = (
@@ -20,11 +22,13 @@ TASK_MODULES = (
     "worker.tasks.exchange",
     "worker.tasks.housekeeping",
     "worker.tasks.identification",
+    "worker.tasks.identification_acts",
     "worker.tasks.labelling",
     "worker.tasks.library",
     "worker.tasks.registry",
     "worker.tasks.runs",
     "worker.tasks.studies",
+    "worker.tasks.telling",
     "worker.tasks.training",
 )
 
@@ -57,6 +61,16 @@ celery_app.conf.update(
             "task": "studies.advance",
             "schedule": 10.0,
             "options": {"queue": "default", "expires": 10.0},
+        },
+        "tell": {
+            "task": "telling.tell",
+            "schedule": 5.0,
+            "options": {"queue": "default", "expires": 5.0},
+        },
+        "catch-up": {
+            "task": "identification.catch_up",
+            "schedule": float(LOOK_SECONDS),
+            "options": {"queue": "default", "expires": float(LOOK_SECONDS)},
         },
         "clean-embeddings": {
             "task": "embeddings.request_cleanings",

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
         3, ge=0, le=1000, description="Newest versions whose trunks keep embeddings, beside reference and production."
     )
     inference_threads: int = Field(0, ge=0, description="Threads of the inference engine; 0: all cores.")
+    identify_workers: int = Field(
+        0, ge=0, le=256, description="Most workers on one identification; 0: one when embedded, four with a broker."
+    )
     run_lease_seconds: int = Field(60, ge=5, description="A worker silent for this long has lost its run.")
     sweep_seconds: int = Field(20, ge=1, description="How often stale and lost runs are looked for.")
     log_level: str = Field("INFO", description="Log level of every process.")

@@ -1,4 +1,4 @@
-"""Tables of identification as shared work: a run's chunks, what a standing job has seen, and what the unknowns became."""
+"""Tables of identification as shared work: chunks, what a standing job has seen, what became of the unknowns."""
 
 from __future__ import annotations
 

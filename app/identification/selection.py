@@ -33,28 +33,32 @@ def forget_ids(selection: Selection) -> None:
         get_storage().file_path(_FOLDER, selection.file).unlink(missing_ok=True)
 
 
-def _stored_ids(selection: Selection) -> list[int]:
+def stored_list(selection: Selection) -> list[int]:
+    """The ids of a stored list, ascending."""
     text = get_storage().file_path(_FOLDER, selection.file).read_text("ascii")
     return [int(line) for line in text.split()]
 
 
-def _images(selection: Selection, project_id: int) -> Select[int]:
+def selected_images(selection: Selection, project_id: int) -> Select[int]:
+    """The ids of a selection other than a stored list, in no order."""
     query = select(Image.id).where(Image.project_id == project_id, Image.state.not_in(_NEVER))
     if selection.kind == "pool":
         return query.where(Image.state == ImageState.POOL)
     if selection.kind == "unknown":
         return query.where(Image.state == ImageState.UNKNOWN)
+    if selection.kind == "open":
+        return query.where(Image.state.in_((ImageState.POOL, ImageState.UNKNOWN)))
     return filter_of(selection.query).apply(query)
 
 
 def selected_ids(selection: Selection, project_id: int) -> Iterator[int]:
     """The ids, ascending. Each page is looked up when it is due, so that what was labelled meanwhile is left out."""
     if selection.kind == "ids":
-        yield from _listed_ids(_stored_ids(selection), project_id)
+        yield from _listed_ids(stored_list(selection), project_id)
         return
     last = 0
     while True:
-        query = _images(selection, project_id).where(Image.id > last).order_by(Image.id).limit(PAGE)
+        query = selected_images(selection, project_id).where(Image.id > last).order_by(Image.id).limit(PAGE)
         with read() as session:
             page = session.scalars(query).all()
         if not page:
@@ -81,6 +85,6 @@ def _listed_ids(image_ids: list[int], project_id: int) -> Iterator[int]:
 def selection_size(session: Session, selection: Selection, project_id: int) -> int:
     """How many images the selection has now."""
     if selection.kind == "ids":
-        return len(_stored_ids(selection))
-    query = select(func.count()).select_from(_images(selection, project_id).subquery())
+        return len(stored_list(selection))
+    query = select(func.count()).select_from(selected_images(selection, project_id).subquery())
     return session.scalar(query) or 0

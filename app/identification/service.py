@@ -30,7 +30,13 @@ __all__ = [
     "standing_follow_up",
 ]
 
-_TITLES = {"pool": "the pool", "unknown": "the unknowns", "filter": "a filtered selection", "ids": "chosen images"}
+_TITLES = {
+    "pool": "the pool",
+    "unknown": "the unknowns",
+    "open": "pool and unknowns",
+    "filter": "a filtered selection",
+    "ids": "chosen images",
+}
 
 
 def follow_up(version_id: int | str = "$result.version_id", *, title: str = "Identify the pool") -> Json:

@@ -1,9 +1,13 @@
-"""Standing identification: the production version identifies every pool image, arrivals included, by itself.
+"""Standing identification: the production version identifies pool and unknowns by itself, arrivals included.
 
-One job per version grows with each run, so its page shows the whole pool, and an arrival costs one image.
+One job per version grows with each run, so its page shows them all, and an arrival costs one image. It is asked for
+when images were imported or served, and by each promotion: it begins as soon as a worker is free. Whatever else brings
+an image back (a label undone, a turn) is found within LOOK_SECONDS for each half million images (`catching_up.py`).
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +21,8 @@ from app.runs.models import Run
 from app.runs.service import request_run
 
 KIND = "identification.identify"
+LOOK_SECONDS: Final = 300
+"""How often images are looked for that no event told of; see `catching_up.py`."""
 
 
 def coalesce_key(project_id: int) -> str:
@@ -28,8 +34,8 @@ def standing_follow_up(project_id: int) -> Json:
     """For `follow_ups` of a run that changes the pool or production; does nothing while no version is in production."""
     return {
         "kind": KIND,
-        "title": "Identify the pool by the production version",
-        "parameters": {"version_id": None, "selection": {"kind": "pool"}, "standing": True},
+        "title": "Identify pool and unknowns by the production version",
+        "parameters": {"version_id": None, "selection": {"kind": "open"}, "standing": True},
         "coalesce_key": coalesce_key(project_id),
     }
 

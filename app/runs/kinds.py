@@ -37,6 +37,10 @@ RUN_KINDS = {
         RunKind("embeddings.subjects", "identify", "Size of subjects"),
         RunKind("embeddings.map", "identify", "Map"),
         RunKind("identification.identify", "identify", "Identification"),
+        RunKind("identification.plan", "library", "Plan of an act on many results"),
+        RunKind("identification.sweep", "library", "Act on many results"),
+        RunKind("identification.bins", "library", "Count of scores", is_listed=False),
+        RunKind("identification.assist", "identify", "Help with an identification", is_listed=False),
         RunKind("evaluation.evaluate", "identify", "Evaluation"),
         RunKind("training.train", "learning", "Training"),
         RunKind("training.compress", "learning", "Smaller version"),
@@ -44,3 +48,5 @@ RUN_KINDS = {
     )
 }
 UNLISTED_KINDS = frozenset(kind.name for kind in RUN_KINDS.values() if not kind.is_listed)
+ASSISTING = "identification.assist"
+"""Part of another run's work: never shown as work of its own."""

@@ -13,7 +13,7 @@ from app.accounts.models import User
 from app.core.clock import now
 from app.core.database import Json
 from app.core.errors import NotFound
-from app.runs.kinds import RUN_KINDS, UNLISTED_KINDS
+from app.runs.kinds import ASSISTING, RUN_KINDS, UNLISTED_KINDS
 from app.runs.models import Run, RunState, RunTransition
 
 ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
@@ -198,6 +198,7 @@ def newest_runs(
 def open_runs(session: Session, project_id: int, limit: int = 20) -> list[RunView]:
     """What runs or waits now; the running ones first, then in the order in which they were asked for."""
     statement = _runs().where(Run.project_id == project_id, Run.state.in_((RunState.RUNNING, RunState.QUEUED)))
+    statement = statement.where(Run.kind != ASSISTING)
     running_first = case((Run.state == RunState.RUNNING, 0), else_=1)
     return _views(session, statement.order_by(running_first, Run.id).limit(limit))
 

@@ -79,7 +79,7 @@ def test_a_filter_and_a_list_of_ids_select_too(project_id: int):
 
 
 def test_a_killed_job_ends_as_an_undisturbed_one_value_for_value(project_id: int):
-    small = {"ids_per_chunk": 16, "rows_per_shard": 16}
+    small = {"ids_per_chunk": 16, "rows_per_shard": 16, "images_per_chunk": 16}
     ids = photo_images(project_id, 48)
     version = tiny_version(project_id, NAMES)
     with write() as session:
@@ -92,7 +92,7 @@ def test_a_killed_job_ends_as_an_undisturbed_one_value_for_value(project_id: int
 
         def progress(done: int, total: int, note: str = "", **live: object) -> None:
             tell(done, total, note, **live)
-            if done >= 40:
+            if done >= 30:
                 raise KeyboardInterrupt
 
         context.progress = progress
