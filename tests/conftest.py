@@ -19,6 +19,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 
+from app.assembly import following as _followers  # noqa: F401 - images may change where it is imported
 from app.core.database import get_engine, open_engine
 from app.core.migrations import migrate
 from app.core.settings import get_settings

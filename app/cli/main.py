@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from app.assembly import following as _followers  # noqa: F401 - images may change where it is imported
 from app.cli import demo, exchange, library, processes, snapshots, training, versions
 
 app = typer.Typer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, insert, select, update
@@ -13,14 +13,16 @@ from app.core.clock import now
 from app.core.database import id_rows, is_sqlite
 from app.core.errors import NotFound
 from app.imaging.measures import hash_chunks
-from app.library.counts import CountKey, count_images, shift_counts
+from app.library.counts import CountKey, shift_counts
 from app.library.duplicates import elect_representatives
 from app.library.models import Image, ImageMeasure, ImportBatch, LabelConflict
+from app.library.moves import Standing, tell_followers
 from app.library.names import index_names
 
 HASHES: Final = ("hash_0", "hash_1", "hash_2", "hash_3")
 _MEASURED: Final = tuple(column.name for column in ImageMeasure.__table__.columns if column.name != "image_id")
 _COUNTED: Final = frozenset({"state", "class_id", "origin"})
+_KEY: Final = (Image.id, Image.class_id, Image.state, Image.origin)
 _RANKED: Final = frozenset({"state", "quality"})
 
 
@@ -63,29 +65,38 @@ def change_images(
     The only way to change state, class or origin. Values may be SQL expressions over the image, and over the one row of
     another table that `joined_by` ties to it. Representatives of duplicate groups follow a change of state or quality.
     """
-    ids = _locked_ids(session, image_ids, project_id)
+    before = _locked(session, image_ids, project_id)
+    ids = list(before)
     chosen = Image.id.in_(id_rows(session, ids))
-    is_counted = bool(_COUNTED & values.keys())
-    before = count_images(session, chosen) if is_counted else Counter[CountKey]()
     changed = update(Image).where(chosen) if joined_by is None else update(Image).where(chosen, joined_by)
     session.execute(changed.values(**values), execution_options={"synchronize_session": False})
-    if is_counted:
-        after = count_images(session, chosen)
-        after.subtract(before)
-        shift_counts(session, project_id, after)
+    if _COUNTED & values.keys():
+        after = _keys(session, select(*_KEY).where(chosen))
+        counts = Counter(after.values())
+        counts.subtract(Counter(before.values()))
+        shift_counts(session, project_id, counts)
+        tell_followers(session, project_id, _standings(before), _standings(after))
     if _RANKED & values.keys():
         groups = select(Image.duplicate_group_id).where(chosen, Image.duplicate_group_id.is_not(None)).distinct()
         elect_representatives(session, [group for group in session.scalars(groups) if group is not None])
     return len(ids)
 
 
-def _locked_ids(session: Session, image_ids: Select[int] | list[int], project_id: int) -> list[int]:
-    """The ids of this project, as values: a condition on what is about to change must not be asked twice."""
+def _locked(session: Session, image_ids: Select[int] | list[int], project_id: int) -> dict[int, CountKey]:
+    """The images of this project, as values: a condition on what is about to change must not be asked twice."""
     wanted = id_rows(session, image_ids) if isinstance(image_ids, list) else image_ids
-    query = select(Image.id).where(Image.project_id == project_id, Image.id.in_(wanted)).order_by(Image.id)
-    if not is_sqlite(session):
-        query = query.with_for_update()
-    return list(session.scalars(query))
+    query = select(*_KEY).where(Image.project_id == project_id, Image.id.in_(wanted)).order_by(Image.id)
+    return _keys(session, query if is_sqlite(session) else query.with_for_update())
+
+
+def _keys(session: Session, query: Select[*tuple[Any, ...]]) -> dict[int, CountKey]:
+    return {
+        image_id: CountKey(class_id or 0, state, origin) for image_id, class_id, state, origin in session.execute(query)
+    }
+
+
+def _standings(keys: Mapping[int, CountKey]) -> dict[int, Standing]:
+    return {image_id: Standing(key.state, key.origin) for image_id, key in keys.items()}
 
 
 def get_image(session: Session, image_id: int, project_id: int) -> Image:

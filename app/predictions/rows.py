@@ -2,66 +2,129 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.core.database import Json, id_rows, insert_into
-from app.core.errors import InvalidInput
+from app.core.database import id_rows, is_sqlite
+from app.core.errors import InvalidInput, NotFound
 from app.inference.ranking import margin, normalised_entropy, top_k
 from app.library.models import Image
-from app.predictions.models import Prediction
+from app.predictions.counts import ResultKey, shift_results
+from app.predictions.models import Prediction, ScoringJob
+from app.predictions.writing import insert_columns
 
 KEPT_CLASSES: Final = 5
-_KEY: Final = ("job_id", "image_id")
 
 
-def compact_rows(
-    job_id: int, class_ids: Sequence[int], image_ids: Sequence[int], scores: NDArray[np.float32]
-) -> list[Json]:
+@dataclass(frozen=True, slots=True, eq=False)
+class CompactRows:
+    """What is stored of N images, by columns.
+
+    `image_ids` int64 (N,), `classes` (class ids) int64 and `confidences` float32 (N, at most 5), best first; `margins`
+    and `entropies` float32 (N,).
+    """
+
+    image_ids: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    confidences: NDArray[np.float32]
+    margins: NDArray[np.float32]
+    entropies: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def taken(self, places: slice | NDArray[np.intp]) -> CompactRows:
+        """Some of the rows."""
+        return CompactRows(
+            self.image_ids[places],
+            self.classes[places],
+            self.confidences[places],
+            self.margins[places],
+            self.entropies[places],
+        )
+
+
+def compact_rows(class_ids: Sequence[int], image_ids: Sequence[int], scores: NDArray[np.float32]) -> CompactRows:
     """Rows for `insert_rows` from scores float32 (N, C) in the order of `class_ids`. Pure arithmetic: no lock held."""
     if scores.shape != (len(image_ids), len(class_ids)):
         raise InvalidInput(f"scores have the shape ({len(image_ids)}, {len(class_ids)}); received {scores.shape}")
-    if not len(image_ids):
-        return []
     best, confidences = top_k(scores, KEPT_CLASSES)
-    margins, entropies = margin(confidences).tolist(), normalised_entropy(scores).tolist()
-    classes = np.asarray(class_ids, dtype=np.int64)[best].tolist()
-    padding = [None] * (KEPT_CLASSES - best.shape[1])
-    class_names = [f"class_{place}" for place in range(1, KEPT_CLASSES + 1)]
-    confidence_names = [f"confidence_{place}" for place in range(1, KEPT_CLASSES + 1)]
-    return [
-        {"job_id": job_id, "image_id": image_id, "margin": margins[row], "entropy": entropies[row]}
-        | dict(zip(class_names, classes[row] + padding, strict=True))
-        | dict(zip(confidence_names, values + padding, strict=True))
-        for row, (image_id, values) in enumerate(zip(image_ids, confidences.tolist(), strict=True))
-    ]
-
-
-def insert_rows(session: Session, rows: Sequence[Json]) -> None:
-    """Insert rows of `compact_rows` for the images' present rotation.
-
-    What an image already has in the job for that rotation stays, so repeating does no harm.
-    """
-    if not rows:
-        return
-    ids = id_rows(session, [int(row["image_id"]) for row in rows])
-    found = session.execute(select(Image.id, Image.rotation).where(Image.id.in_(ids)))
-    rotations = {image_id: rotation for image_id, rotation in found}  # noqa: C416 - rows are no tuples to mypy
-    complete = [{**row, "rotation": rotations[row["image_id"]]} for row in rows]
-    statement = insert_into(session, Prediction)
-    session.connection().execute(
-        statement.on_conflict_do_update(
-            index_elements=list(_KEY),
-            set_={name: statement.excluded[name] for name in complete[0] if name not in _KEY},
-            where=Prediction.rotation != statement.excluded["rotation"],
-        ),
-        sorted(complete, key=lambda row: int(row["image_id"])),
+    return CompactRows(
+        np.asarray(image_ids, dtype=np.int64),
+        np.asarray(class_ids, dtype=np.int64)[best],
+        confidences,
+        margin(confidences),
+        normalised_entropy(scores),
     )
+
+
+def insert_rows(session: Session, job_id: int, rows: CompactRows) -> None:
+    """Insert rows for the images' present rotation, with the job's counts, in the caller's write session.
+
+    What an image already has in the job for that rotation stays, so repeating does no harm. Raises NotFound for a job
+    or an image that does not exist.
+    """
+    if not len(rows):
+        return
+    counts = _counts(session, job_id)
+    ordered = rows.taken(np.unique(rows.image_ids, return_index=True)[1])
+    ids: list[int] = ordered.image_ids.tolist()
+    images = _locked_images(session, ids)
+    known = _known(session, job_id, ids)
+    is_new = np.array([image_id not in known or known[image_id][0] != images[image_id][0] for image_id in ids])
+    fresh = ordered.taken(np.flatnonzero(is_new))
+    if not len(fresh):
+        return
+    fresh_ids: list[int] = fresh.image_ids.tolist()
+    stale = [image_id for image_id in fresh_ids if image_id in known]
+    if stale:
+        session.execute(
+            delete(Prediction).where(Prediction.job_id == job_id, Prediction.image_id.in_(id_rows(session, stale)))
+        )
+    insert_columns(session, job_id, fresh, [images[image_id][0] for image_id in fresh_ids])
+    if counts:
+        added = Counter(
+            ResultKey(class_id, *images[image_id][1:])
+            for image_id, class_id in zip(fresh_ids, fresh.classes[:, 0].tolist(), strict=True)
+        )
+        added.subtract(Counter(ResultKey(known[image_id][1], *images[image_id][1:]) for image_id in stale))
+        shift_results(session, job_id, added)
+
+
+def _counts(session: Session, job_id: int) -> bool:
+    """Whether the job's results are counted."""
+    purpose = session.scalar(select(ScoringJob.purpose).where(ScoringJob.id == job_id))
+    if purpose is None:
+        raise NotFound(f"no scoring job {job_id}")
+    return purpose == "identification"
+
+
+def _locked_images(session: Session, ids: list[int]) -> dict[int, tuple[int, str, str]]:
+    """(rotation, state, origin) by image. They stay so until the commit: who moves an image counts after us."""
+    query = select(Image.id, Image.rotation, Image.state, Image.origin).where(Image.id.in_(id_rows(session, ids)))
+    if not is_sqlite(session):
+        query = query.order_by(Image.id).with_for_update(key_share=True)
+    found = {image_id: (rotation, state, origin) for image_id, rotation, state, origin in session.execute(query)}
+    if len(found) < len(ids):
+        raise NotFound(f"no image {min(set(ids) - found.keys())}")
+    return found
+
+
+def _known(session: Session, job_id: int, ids: list[int]) -> dict[int, tuple[int, int]]:
+    """(rotation, class in first place) of those that have a row in the job; `ids` is ascending."""
+    rows = session.execute(
+        select(Prediction.image_id, Prediction.rotation, Prediction.class_1).where(
+            Prediction.job_id == job_id, Prediction.image_id.between(ids[0], ids[-1])
+        )
+    )
+    return {image_id: (rotation, class_id) for image_id, rotation, class_id in rows}
 
 
 def predicted_ids(session: Session, job_id: int, image_ids: Sequence[int]) -> set[int]:

@@ -83,7 +83,7 @@ def store(
     scores: NDArray[np.float32],
 ) -> None:
     """Store the scores float32 (N, C) of at most about 1,000 images within the caller's write session."""
-    insert_rows(session, compact_rows(job_id, [entry.class_id for entry in version_classes], image_ids, scores))
+    insert_rows(session, job_id, compact_rows([entry.class_id for entry in version_classes], image_ids, scores))
 
 
 def store_scores(job_id: int, class_ids: Sequence[int], image_ids: Sequence[int], scores: NDArray[np.float32]) -> None:
@@ -91,11 +91,11 @@ def store_scores(job_id: int, class_ids: Sequence[int], image_ids: Sequence[int]
 
     Each holds the lock for about 1,000 rows and then leaves as long to others.
     """
-    rows = compact_rows(job_id, class_ids, image_ids, scores)
+    rows = compact_rows(class_ids, image_ids, scores)
     for start in range(0, len(rows), ROWS_PER_WRITE):
         began = time.monotonic()
         with write() as session:
-            insert_rows(session, rows[start : start + ROWS_PER_WRITE])
+            insert_rows(session, job_id, rows.taken(slice(start, start + ROWS_PER_WRITE)))
         if start + ROWS_PER_WRITE < len(rows):
             time.sleep(time.monotonic() - began)
 

@@ -27,6 +27,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("trunk_id", "step", name=op.f("pk_identification_rate")),
     )
     op.create_table(
+        "webhook",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("events", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("salt", sa.String(), nullable=False),
+        sa.Column("off_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("off_reason", sa.String(), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_webhook_created_by")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_webhook_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
+        sa.UniqueConstraint("project_id", "address", name=op.f("uq_webhook_project_id_address")),
+    )
+    op.create_table(
         "identification_chunk",
         sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -50,6 +66,56 @@ def upgrade() -> None:
         batch_op.create_index("ix_identification_chunk_claimed", ["claimed_by"], unique=False)
 
     op.create_table(
+        "run_end",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("attempt", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_run_end_run_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_run_end")),
+    )
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("webhook_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("payload", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("due_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.CheckConstraint("state IN ('waiting','delivered','given_up')", name=op.f("ck_webhook_delivery_state")),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhook.id"], name=op.f("fk_webhook_delivery_webhook_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_delivery")),
+        sa.UniqueConstraint("webhook_id", "event_id", name=op.f("uq_webhook_delivery_webhook_id_event_id")),
+    )
+    with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_webhook_delivery_due",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
+        batch_op.create_index("ix_webhook_delivery_newest", ["webhook_id", "id"], unique=False)
+        batch_op.create_index("ix_webhook_delivery_old", ["created_at"], unique=False)
+
+    op.create_table(
+        "class_watch",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["class_id"], ["label_class.id"], name=op.f("fk_class_watch_class_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_class_watch_user_id")),
+        sa.PrimaryKeyConstraint("user_id", "class_id", name=op.f("pk_class_watch")),
+    )
+    with op.batch_alter_table("class_watch", schema=None) as batch_op:
+        batch_op.create_index("ix_class_watch_class", ["class_id"], unique=False)
+
+    op.create_table(
         "retirement",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -69,6 +135,35 @@ def upgrade() -> None:
         batch_op.create_index("ix_retirement_class", ["project_id", "class_id", "id"], unique=False)
 
     op.create_table(
+        "webhook_attempt",
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.Column("status", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("problem", sa.String(), nullable=False),
+        sa.Column("milliseconds", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["webhook_delivery.id"], name=op.f("fk_webhook_attempt_delivery_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_webhook_attempt")),
+    )
+    op.create_table(
+        "diverse_order",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("filter_key", sa.String(), nullable=False),
+        sa.Column("job_images", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("looked_at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("image_ids", sa.LargeBinary(), nullable=False),
+        sa.Column("stacks", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", app.core.database.UtcTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["scoring_job.id"], name=op.f("fk_diverse_order_job_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_diverse_order")),
+        sa.UniqueConstraint("job_id", "filter_key", "id", name=op.f("uq_diverse_order_job_id_filter_key_id")),
+    )
+    op.create_table(
         "identification_plan",
         sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -80,6 +175,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["scoring_job.id"], name=op.f("fk_identification_plan_job_id")),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_identification_plan_run_id")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_identification_plan")),
+    )
+    op.create_table(
+        "job_look",
+        sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("looked_at", app.core.database.UtcTime(timezone=True), nullable=True),
+        sa.Column("up_to_image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["asked_run_id"], ["run.id"], name=op.f("fk_job_look_asked_run_id")),
+        sa.ForeignKeyConstraint(["job_id"], ["scoring_job.id"], name=op.f("fk_job_look_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_look")),
     )
     op.create_table(
         "prediction_count",
@@ -160,10 +265,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["unknowns_look.job_id"], name=op.f("fk_unknowns_change_job_id")),
         sa.PrimaryKeyConstraint("job_id", "class_id", name=op.f("pk_unknowns_change")),
     )
-    with op.batch_alter_table("prediction", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_prediction_image"))
-        batch_op.drop_constraint(batch_op.f("fk_prediction_job_id"), type_="foreignkey")
-        batch_op.drop_constraint(batch_op.f("fk_prediction_image_id"), type_="foreignkey")
+    with op.batch_alter_table("scoring_job", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("dropped_at", app.core.database.UtcTime(timezone=True), nullable=True))
 
     # ### end Alembic commands ###
 
@@ -171,10 +274,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take back."""
     # ### commands auto generated by Alembic - please adjust! ###
-    with op.batch_alter_table("prediction", schema=None) as batch_op:
-        batch_op.create_foreign_key(batch_op.f("fk_prediction_image_id"), "image", ["image_id"], ["id"])
-        batch_op.create_foreign_key(batch_op.f("fk_prediction_job_id"), "scoring_job", ["job_id"], ["id"])
-        batch_op.create_index(batch_op.f("ix_prediction_image"), ["image_id", "job_id"], unique=False)
+    with op.batch_alter_table("scoring_job", schema=None) as batch_op:
+        batch_op.drop_column("dropped_at")
 
     op.drop_table("unknowns_change")
     op.drop_table("retired_image")
@@ -188,14 +289,33 @@ def downgrade() -> None:
     op.drop_table("standing_job")
     op.drop_table("score_bins")
     op.drop_table("prediction_count")
+    op.drop_table("job_look")
     op.drop_table("identification_plan")
+    op.drop_table("diverse_order")
+    op.drop_table("webhook_attempt")
     with op.batch_alter_table("retirement", schema=None) as batch_op:
         batch_op.drop_index("ix_retirement_class")
 
     op.drop_table("retirement")
+    with op.batch_alter_table("class_watch", schema=None) as batch_op:
+        batch_op.drop_index("ix_class_watch_class")
+
+    op.drop_table("class_watch")
+    with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
+        batch_op.drop_index("ix_webhook_delivery_old")
+        batch_op.drop_index("ix_webhook_delivery_newest")
+        batch_op.drop_index(
+            "ix_webhook_delivery_due",
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
+
+    op.drop_table("webhook_delivery")
+    op.drop_table("run_end")
     with op.batch_alter_table("identification_chunk", schema=None) as batch_op:
         batch_op.drop_index("ix_identification_chunk_claimed")
 
     op.drop_table("identification_chunk")
+    op.drop_table("webhook")
     op.drop_table("identification_rate")
     # ### end Alembic commands ###

@@ -57,25 +57,22 @@ def suggested(project_id: int, ids: list[int], **options: int) -> dict[int, list
 
 def test_a_row_holds_the_five_best_classes_margin_and_entropy():
     scores = np.array([[0.1, 0.5, 0.05, 0.2, 0.15, 0.0]], dtype=np.float32)
-    (row,) = compact_rows(9, [11, 12, 13, 14, 15, 16], [77], scores)
-    assert [row[f"class_{place}"] for place in range(1, 6)] == [12, 14, 15, 11, 13]
-    assert row["confidence_1"] == pytest.approx(0.5)
-    assert row["margin"] == pytest.approx(0.3)
-    assert 0 < row["entropy"] < 1
-    assert (row["job_id"], row["image_id"]) == (9, 77)
+    rows = compact_rows([11, 12, 13, 14, 15, 16], [77], scores)
+    assert rows.classes.tolist() == [[12, 14, 15, 11, 13]]
+    assert rows.confidences[0, 0] == pytest.approx(0.5)
+    assert rows.margins.tolist() == pytest.approx([0.3])
+    assert 0 < rows.entropies[0] < 1
+    assert rows.image_ids.tolist() == [77]
 
 
-def test_fewer_classes_than_five_leave_the_rest_empty():
-    (row,) = compact_rows(1, [4, 5], [1], np.array([[0.25, 0.75]], dtype=np.float32))
-    assert [row[f"class_{place}"] for place in range(1, 6)] == [5, 4, None, None, None]
-    assert row["confidence_3"] is None
-    (alone,) = compact_rows(1, [4], [1], np.array([[1.0]], dtype=np.float32))
-    assert (alone["margin"], alone["entropy"]) == (1.0, 0.0)
+def test_one_class_alone_is_sure():
+    alone = compact_rows([4], [1], np.array([[1.0]], dtype=np.float32))
+    assert (alone.margins.tolist(), alone.entropies.tolist()) == ([1.0], [0.0])
 
 
 def test_scores_of_another_shape_are_refused():
     with pytest.raises(InvalidInput):
-        compact_rows(1, [1, 2, 3], [1], np.zeros((1, 2), dtype=np.float32))
+        compact_rows([1, 2, 3], [1], np.zeros((1, 2), dtype=np.float32))
 
 
 def test_storing_twice_keeps_the_first_values_and_one_row_an_image(project_id: int):
