@@ -7,42 +7,92 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from app.identification.schemas import ResultFilter
+from app.core.database import id_rows
+from app.identification.facts import OPEN_STATES, Facts, facts_of
+from app.identification.nearness import nearest_of
+from app.identification.result_filter import KEPT_CLASSES, ResultFilter
 from app.identification.scope import JobScope
-from app.identification.views import OPEN_STATES, view_conditions
-from app.library.models import Image, ImageState
-from app.predictions.models import Candidate, Prediction
+from app.identification.views import view_named
+from app.library.models import Image, ImageCount, ImageState, Origin
+from app.predictions.models import Candidate, Prediction, ScoringJob
+
+Conditions = list[ColumnElement[bool]]
+_CLASSES = tuple(getattr(Prediction, f"class_{place}") for place in range(1, KEPT_CLASSES + 1))
+_MOST_STAGED = 0.5
 
 
-def conditions(session: Session, scope: JobScope, wanted: ResultFilter) -> list[ColumnElement[bool]]:
+def conditions(session: Session, scope: JobScope, wanted: ResultFilter) -> Conditions:
     """What a filter asks of a result, over Prediction and Image; over Candidate too in the view of candidates."""
-    found = [
-        Prediction.job_id == scope.job_id,
-        Image.project_id == scope.project_id,
-        *view_conditions(session, scope, wanted.view),
-    ]
+    found = [Image.project_id + 0 == scope.project_id]  # The sum: results are never looked for by the project.
+    found += prediction_conditions(scope.job_id, wanted, facts_of(session, scope))
+    found += state_conditions(wanted)
+    if wanted.query:
+        found += wanted.library.conditions()
+    if wanted.like:
+        near = [image_id for image_id, _ in nearest_of(session, scope.project_id, wanted.like_ids)]
+        found.append(Image.id.in_(id_rows(session, near)))
+    return found
+
+
+def state_conditions(wanted: ResultFilter) -> Conditions:
+    """Which images' results are shown at all."""
+    state = wanted.shown_state
+    if state == "open":
+        return [Image.state.in_(OPEN_STATES)]
+    if state == "any":
+        return [Image.state.not_in((ImageState.REMOVED, ImageState.QUARANTINED))]
+    return [Image.state == state]
+
+
+def prediction_conditions(job_id: int, wanted: ResultFilter, facts: Facts) -> Conditions:
+    """What the filter asks of the prediction, the view included: over Prediction and Image, in SQL alone."""
     is_candidates = wanted.view == "candidates"
-    predicted_class = Candidate.class_id if is_candidates else Prediction.class_1
+    found = [Prediction.job_id == job_id, *view_named(wanted.view).conditions(facts)]
+    if wanted.class_id is not None and is_candidates:
+        found.append(Candidate.class_id == wanted.class_id)
+    elif wanted.class_id is not None:
+        found.append(or_(*(column == wanted.class_id for column in _CLASSES[: wanted.top])))
     confidence = Candidate.confidence if is_candidates else Prediction.confidence_1
-    if wanted.class_id is not None:
-        found.append(predicted_class == wanted.class_id)
-    if wanted.low > 0:
-        found.append(confidence >= wanted.low)
-    if wanted.high < 1:
-        found.append(confidence <= wanted.high)
-    if wanted.margin_low > 0:
-        found.append(Prediction.margin >= wanted.margin_low)
-    if wanted.margin_high < 1:
-        found.append(Prediction.margin <= wanted.margin_high)
-    if wanted.state == "open":
-        found.append(Image.state.in_(OPEN_STATES))
-    elif wanted.state == "any":
-        found.append(Image.state.not_in((ImageState.REMOVED, ImageState.QUARANTINED)))
-    else:
-        found.append(Image.state == wanted.state)
+    for column, name in ((confidence, ""), (Prediction.margin, "margin_"), (Prediction.entropy, "entropy_")):
+        low, high = getattr(wanted, f"{name}low"), getattr(wanted, f"{name}high")
+        found += [column >= low] if low > 0 else []
+        found += [column <= high] if high < 1 else []
+    if wanted.differs:
+        differs = Prediction.class_1 != Image.class_id
+        found += [Image.class_id.is_not(None), differs if wanted.differs == "yes" else ~differs]
+    if wanted.versus is not None:
+        found.append(_says_otherwise(wanted.versus))
+    return found + class_conditions(job_id, wanted, Prediction.class_1)
+
+
+def _says_otherwise(job_id: int) -> ColumnElement[bool]:
+    other = aliased(Prediction)
+    return exists().where(
+        other.job_id == job_id, other.image_id == Prediction.image_id, other.class_1 != Prediction.class_1
+    )
+
+
+def class_conditions(job_id: int, wanted: ResultFilter, class_id: InstrumentedAttribute[int]) -> Conditions:
+    """What is asked of the labelled images of the class in a column: how many, and of which origin."""
+    labelled = (
+        select(ImageCount.class_id)
+        .join(ScoringJob, ScoringJob.project_id == ImageCount.project_id)
+        .where(ScoringJob.id == job_id, ImageCount.state == ImageState.LABELLED, ImageCount.images > 0)
+        .group_by(ImageCount.class_id)
+    )
+    images = func.sum(ImageCount.images)
+    staged = func.sum(case((ImageCount.origin != Origin.REAL, ImageCount.images), else_=0))
+    found: Conditions = []
+    if wanted.labelled_low:
+        found.append(class_id.in_(labelled.having(images >= wanted.labelled_low)))
+    if wanted.labelled_high is not None:
+        found.append(class_id.not_in(labelled.having(images > wanted.labelled_high)))
+    if wanted.mix is not None:
+        asked = {"real": staged == 0, "part": staged > 0, "most": staged > images * _MOST_STAGED}
+        found.append(class_id.in_(labelled.having(asked[wanted.mix])))
     return found
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.core.database import read, write
 from app.identification import queries, service
+from app.identification.counting import class_counts, count_results
 from app.identification.needs import class_needs, of_one_class
 from app.identification.schemas import MAX_ID, AcceptRequest, ChosenRequest, IdentifyRequest, ResultFilter
 from app.identification.scope import job_scope
@@ -74,7 +75,7 @@ def results_page(request: Request, access: Viewer, job_id: JobId) -> Response:
         scope = job_scope(session, job_id, access.project.id)
         wanted = of_one_class(session, scope, wanted)
         found = queries.results_page(session, scope, wanted, before=place.get("before"), after=place.get("after"))
-        count = queries.count_results(session, scope, wanted)
+        total = count_results(session, scope, wanted)
         run = queries.job_run(session, scope)
     path = f"/projects/{access.project.slug}/identify/{job_id}"
     context: dict[str, Any] = {
@@ -83,8 +84,7 @@ def results_page(request: Request, access: Viewer, job_id: JobId) -> Response:
         "scope": scope,
         "wanted": wanted,
         "found": found,
-        "count": count,
-        "cap": queries.COUNT_CAP,
+        "total": total,
     }
     context |= {"path": path, "view": view_named(wanted.view), "views": views_for(scope)}
     context["chips"] = chips(wanted, scope, path)
@@ -126,7 +126,7 @@ def classes(request: Request, access: Viewer, job_id: JobId) -> Response:
         if wanted.view == "candidates" and scope.has_candidates:
             context |= {"wanted": of_one_class(session, scope, wanted), "needs": class_needs(session, scope)}
         else:
-            context |= {"wanted": wanted, "counts": queries.class_counts(session, scope, wanted)}
+            context |= {"wanted": wanted, "counts": class_counts(session, scope, wanted)}
     part = "_needs" if "needs" in context else "_classes"
     return render(request, f"identification/{part}.html", **context)
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, null, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Select, func, null, select
+from sqlalchemy.orm import Session
 
 from app.core.database import Json, id_rows
 from app.core.errors import InvalidInput
-from app.identification.matching import conditions, scored
+from app.identification.matching import scored
 from app.identification.schemas import MAX_ID, ResultFilter
 from app.identification.scope import JobScope
 from app.identification.standing import KIND
 from app.identification.views import OPEN_STATES
+from app.identification.walking import Place, falling, look, place_of
 from app.labelling.models import LabelClass
 from app.library.models import Image
 from app.predictions.models import Candidate, Prediction, ScoringJob
@@ -24,7 +25,7 @@ from app.registry.models import ModelVersion
 from app.runs.models import Run
 
 PAGE = 60
-COUNT_CAP = 10_000
+_LARGEST = 1.001  # A cosine may err above 1.
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ class Result:
     class_2: int | None
     confidence_2: float | None
     margin: float
-    place: float
     similarity: float | None
     nearest_id: int | None
+    place: float
 
     @property
     def is_settled(self) -> bool:
@@ -80,7 +81,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """A page of results; `older` and `newer` are the cursors of what comes below and above it, None at the ends."""
+    """A page of results; `older` and `newer` are the cursors of what comes below and above it, None at the ends.
+
+    A page may be short, or empty, though there is an older one: so many results were looked at without finding more.
+    """
 
     results: list[Result]
     older: str | None
@@ -159,44 +163,58 @@ def results_page(
     at: int | None = None,
     limit: int = PAGE,
 ) -> ResultPage:
-    """A page of results, surest or most doubtful first: below cursor `before`, above `after`, or from image `at` on.
+    """A page of results in the order asked for: below cursor `before`, above `after`, or from image `at` on.
 
     Candidates are of one class, the likeliest first. Raises InvalidInput for a cursor that is none of ours.
     """
-    columns = (_sorted_by(wanted), Prediction.image_id)
-    place = tuple_(*columns)
-    is_upwards = before is None and after is not None
-    is_descending = (wanted.sort == "confident") != is_upwards
-    query = _rows(wanted).where(*conditions(session, scope, wanted))
-    if (cursor := before or after) is not None:
-        told = tuple_(*_read_cursor(cursor))
-        query = query.where(place < told if is_descending else place > told)
-    elif at is not None and (told_at := _place_of(session, scope, wanted, at)) is not None:
-        query = query.where(place <= tuple_(*told_at) if is_descending else place >= tuple_(*told_at))
-    ordered = [column.desc() if is_descending else column.asc() for column in columns]
-    rows = [Result(*row) for row in session.execute(query.order_by(*ordered).limit(limit + 1))]
-    goes_on, shown = len(rows) > limit, rows[:limit]
-    shown = shown[::-1] if is_upwards else shown
-    has_older = bool(shown) and (goes_on or is_upwards)
-    has_newer = bool(shown) and (goes_on if is_upwards else bool(before or at))
-    return ResultPage(shown, _cursor(shown[-1]) if has_older else None, _cursor(shown[0]) if has_newer else None)
+    if before is None and after is not None:
+        walked = look(session, scope, wanted, limit=limit, start=read_cursor(after), upwards=True)
+        shown = results_at(session, scope, wanted, walked.places[::-1])
+        return ResultPage(shown, cursor(walked.places[0]) if walked.places else after, _cursor(walked.reached))
+    start = read_cursor(before) if before is not None else _just_before(session, scope, wanted, at)
+    walked = look(session, scope, wanted, limit=limit, start=start)
+    newest = cursor(walked.places[0]) if walked.places else before
+    has_newer = start is not None
+    return ResultPage(
+        results_at(session, scope, wanted, walked.places), _cursor(walked.reached), newest if has_newer else None
+    )
 
 
-def _cursor(result: Result) -> str:
-    return f"{result.place!r}:{result.image_id}"
+def _just_before(session: Session, scope: JobScope, wanted: ResultFilter, at: int | None) -> Place | None:
+    """The place after which an image comes first."""
+    found = place_of(session, scope, wanted, at) if at is not None else None
+    return None if found is None else (found[0], found[1] + (1 if falling(wanted) else -1))
 
 
-def _sorted_by(wanted: ResultFilter) -> InstrumentedAttribute[float]:
-    return Candidate.score if wanted.view == "candidates" else Prediction.confidence_1
+def cursor(place: Place) -> str:
+    """A place as it stands in an address."""
+    return f"{place[0]!r}:{place[1]}"
 
 
-def _place_of(session: Session, scope: JobScope, wanted: ResultFilter, image_id: int) -> tuple[float, int] | None:
-    of_image = (Prediction.job_id == scope.job_id, Prediction.image_id == image_id)
-    query = scored(select(_sorted_by(wanted)), wanted).where(*of_image)
-    if wanted.view == "candidates":
+def _cursor(place: Place | None) -> str | None:
+    return None if place is None else cursor(place)
+
+
+def read_cursor(text: str) -> Place:
+    """The place of an address. Raises InvalidInput."""
+    number, _, image_id = text.partition(":")
+    try:
+        place = float(number), int(image_id)
+    except ValueError as error:
+        raise InvalidInput("a page's cursor is place:image", code="invalid_filter") from error
+    if not -_LARGEST <= place[0] <= _LARGEST or not 0 <= place[1] <= MAX_ID:
+        raise InvalidInput("a page's cursor is place:image", code="invalid_filter")
+    return place
+
+
+def results_at(session: Session, scope: JobScope, wanted: ResultFilter, places: Sequence[Place]) -> list[Result]:
+    """The results at these places, in their order."""
+    ids = [image_id for _, image_id in places]
+    query = _rows(wanted).where(Prediction.job_id == scope.job_id, Prediction.image_id.in_(id_rows(session, ids)))
+    if wanted.view == "candidates" and wanted.class_id is not None:
         query = query.where(Candidate.class_id == wanted.class_id)
-    place = session.scalar(query)
-    return None if place is None else (place, image_id)
+    found = {row[0]: row for row in session.execute(query)}
+    return [Result(*found[image_id], place=place) for place, image_id in places if image_id in found]
 
 
 def _rows(wanted: ResultFilter) -> Select[*tuple[Any, ...]]:
@@ -214,46 +232,10 @@ def _rows(wanted: ResultFilter) -> Select[*tuple[Any, ...]]:
         Prediction.class_2,
         Prediction.confidence_2,
         Prediction.margin,
-        _sorted_by(wanted),
         Candidate.similarity if is_candidates else null(),
         Candidate.nearest_id if is_candidates else null(),
     )
     return scored(select(*columns), wanted).outerjoin(LabelClass, LabelClass.id == Image.class_id)
-
-
-def _read_cursor(text: str) -> tuple[float, int]:
-    confidence, _, image_id = text.partition(":")
-    try:
-        place = float(confidence), int(image_id)
-    except ValueError as error:
-        raise InvalidInput("a page's cursor is confidence:image", code="invalid_filter") from error
-    if not 0.0 <= place[0] <= 1.0 or not 0 <= place[1] <= MAX_ID:
-        raise InvalidInput("a page's cursor is confidence:image", code="invalid_filter")
-    return place
-
-
-def count_results(session: Session, scope: JobScope, wanted: ResultFilter) -> int:
-    """How many results match, counted up to one more than COUNT_CAP."""
-    found = (
-        scored(select(Prediction.image_id), wanted)
-        .where(*conditions(session, scope, wanted))
-        .limit(COUNT_CAP + 1)
-        .subquery()
-    )
-    return session.scalar(select(func.count()).select_from(found)) or 0
-
-
-def class_counts(session: Session, scope: JobScope, wanted: ResultFilter) -> list[tuple[int, int]]:
-    """(class id, images predicted as it) under the filter, whatever class it names; most images first."""
-    open_filter = wanted.model_copy(update={"class_id": None})
-    rows = session.execute(
-        select(Prediction.class_1, func.count())
-        .join(Image, Image.id == Prediction.image_id)
-        .where(*conditions(session, scope, open_filter))
-        .group_by(Prediction.class_1)
-        .order_by(func.count().desc(), Prediction.class_1)
-    )
-    return [(class_id, count) for class_id, count in rows]
 
 
 def predicted(session: Session, job_id: int, image_ids: Sequence[int]) -> dict[int, tuple[int, float]]:

@@ -42,7 +42,7 @@ class JobScope:
 
 
 # Before anything is promoted; the thresholds of a deployment replace them.
-_LOWER, _UPPER = 0.4, 0.8
+LOWER, UPPER = 0.4, 0.8
 
 
 def job_scope(session: Session, job_id: int, project_id: int) -> JobScope:
@@ -68,7 +68,7 @@ def job_scope(session: Session, job_id: int, project_id: int) -> JobScope:
         get_version(session, job.version_id, project_id),
         tuple(version_classes(session, job.version_id)),
         job.lower_cutoff,
-        serving.lower if serving else _LOWER,
-        serving.upper if serving else _UPPER,
+        serving.lower if serving else LOWER,
+        serving.upper if serving else UPPER,
         job.coalesce_key is not None,
     )

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement
 
-from app.identification.schemas import ResultFilter, ViewName
+from app.identification.facts import OPEN_STATES, Facts
+from app.identification.result_filter import ResultFilter, ViewName
 from app.identification.scope import JobScope
-from app.library.models import Image, ImageCount, ImageState, Origin
+from app.library.models import Image, ImageState, Origin
 from app.predictions.models import Prediction
 
-OPEN_STATES: Final = (ImageState.POOL, ImageState.UNKNOWN)
-JUST_MADE_IT: Final = 1.5
+__all__ = ["OPEN_STATES", "VIEWS", "View", "view_named", "views_for"]
 
 Conditions = list[ColumnElement[bool]]
 
@@ -27,42 +26,31 @@ class View:
     name: ViewName
     title: str
     why: str
-    conditions: Callable[[Session, JobScope], Conditions]
+    conditions: Callable[[Facts], Conditions]
     defaults: ResultFilter
 
 
-def _everything(_session: Session, _scope: JobScope) -> Conditions:
+def _everything(_facts: Facts) -> Conditions:
     return []
 
 
-def low_count_classes(scope: JobScope) -> list[int]:
-    """Classes that had fewer usable images than one and a half times the cutoff when the version was trained."""
-    return [entry.class_id for entry in scope.classes if entry.usable < scope.lower_cutoff * JUST_MADE_IT]
+def _low_counts(facts: Facts) -> Conditions:
+    return [Prediction.class_1.in_(facts.low_classes)]
 
 
-def _low_counts(_session: Session, scope: JobScope) -> Conditions:
-    return [Prediction.class_1.in_(low_count_classes(scope))]
+def _replace(facts: Facts) -> Conditions:
+    return [Prediction.class_1.in_(facts.leaning), Image.origin == Origin.REAL]
 
 
-def _replace(_session: Session, scope: JobScope) -> Conditions:
-    leaning = select(ImageCount.class_id).where(
-        ImageCount.project_id == scope.project_id,
-        ImageCount.state == ImageState.LABELLED,
-        ImageCount.origin.in_((Origin.STAGED, Origin.SYNTHETIC)),
-        ImageCount.images > 0,
-    )
-    return [Prediction.class_1.in_(leaning), Image.origin == Origin.REAL]
+def _look_alikes(facts: Facts) -> Conditions:
+    return [Prediction.confidence_1.between(facts.lower, facts.upper)]
 
 
-def _look_alikes(_session: Session, scope: JobScope) -> Conditions:
-    return [Prediction.confidence_1.between(scope.lower_threshold, scope.upper_threshold)]
-
-
-def _unknowns(_session: Session, _scope: JobScope) -> Conditions:
+def _unknowns(_facts: Facts) -> Conditions:
     return [Image.state == ImageState.UNKNOWN]
 
 
-def _lowest(_session: Session, _scope: JobScope) -> Conditions:
+def _lowest(_facts: Facts) -> Conditions:
     return [Image.state == ImageState.POOL]
 
 
@@ -129,8 +117,3 @@ def view_named(name: ViewName) -> View:
 def views_for(scope: JobScope) -> list[View]:
     """The views that make sense for a job: "Candidates" only where classes below the cutoff joined."""
     return [view for view in VIEWS if view.name != "candidates" or scope.has_candidates]
-
-
-def view_conditions(session: Session, scope: JobScope, name: ViewName) -> Conditions:
-    """What a view asks of a result."""
-    return view_named(name).conditions(session, scope)

@@ -47,6 +47,8 @@ class Field:
     many: bool = False
     kind: Kind = "choice"
     choices: Callable[[Session, int], Sequence[Choice]] | None = None
+    said: Callable[[str], str] | None = None
+    """A value in words, where it is no choice."""
 
 
 @dataclass(frozen=True, slots=True)

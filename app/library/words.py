@@ -89,6 +89,8 @@ def in_words(chosen: ImageFilter, names: Names) -> str:
 
 
 def _said(names: Names, each: Field, value: str) -> str:
+    if each.said is not None:
+        return each.said(value)
     if each.kind == "shape":
         return tr("drawn on the map")
     known = names.values.get(each.name, {}).get(value)
