@@ -54,6 +54,7 @@ function settle(grid, ids, answer) {
   grid.mark([...skipped], "failed");
   grid.mark(done, "gone");
   countClasses();
+  grid.root.dispatchEvent(new CustomEvent("accepted", { bubbles: true, detail: answer }));
   const count = answer.changed === 1 ? "1 image" : `${answer.changed.toLocaleString("en")} images`;
   const rest = answer.skipped_count ? ` ${answer.skipped_count} left as they were: ${answer.skipped[0].why}.` : "";
   toast(`${count} labelled as predicted.${rest}`, {

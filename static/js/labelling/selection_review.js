@@ -16,7 +16,7 @@ export function reviewActs({ base, role, grid }) {
   if (!REVIEWING.includes(role)) return [];
   return [
     entry("opinions", t("Ask for second opinions"), () => void ask(base, grid)),
-    entry("new-class", t("Make a class of these"), () => nameClass((name) => void split(base, grid, name))),
+    entry("new-class", t("Make a class of these"), () => askClassName((name) => void split(base, grid, name))),
   ];
 }
 
@@ -56,8 +56,8 @@ async function split(base, grid, name) {
   }
 }
 
-/** @param {(name: string) => void} run */
-function nameClass(run) {
+/** @param {(name: string) => void} run gets the name that was given; it is not called where none was */
+export function askClassName(run) {
   const dialog = document.createElement("dialog");
   dialog.className = "dialog";
   dialog.setAttribute("aria-label", t("Make a class of these"));
