@@ -17,7 +17,8 @@ from app.cli.waiting import console
 from app.core.database import Json, read
 from app.core.settings import get_settings
 from app.core.storage import written_beside
-from app.datasets.service import preview
+from app.datasets.queries import class_names
+from app.datasets.usable import usable_images
 
 
 def demo(
@@ -147,5 +148,5 @@ def _imported(each: Json) -> str:
 def _usable(project_id: int, class_name: str) -> int:
     """How many usable images a class has now."""
     with read() as session:
-        shown = preview(session, project_id, 1, 300)
-    return next(each.usable for each in shown.classes if each.name == class_name)
+        class_id = next(key for key, name in class_names(session, project_id).items() if name == class_name)
+        return usable_images(session, project_id, [class_id])[class_id]

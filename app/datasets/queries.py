@@ -41,8 +41,11 @@ from app.registry.queries import reference_trunk
 _PART: Final = 20_000
 
 
-def library_columns(session: Session, project_id: int) -> ImageColumns:
-    """Every image that a draw of splits looks at: labelled, grouped, drawn before or in a benchmark set."""
+def library_columns(session: Session, project_id: int, *, image_ids: Sequence[int] | None = None) -> ImageColumns:
+    """Every image that a draw of splits looks at: labelled, grouped, drawn before or in a benchmark set.
+
+    With `image_ids`, of these alone.
+    """
     statement = (
         select(
             Image.id,
@@ -74,6 +77,8 @@ def library_columns(session: Session, project_id: int) -> ImageColumns:
         )
         .order_by(Image.id)
     )
+    if image_ids is not None:
+        statement = statement.where(Image.id.in_(id_rows(session, list(image_ids))))
     table = _table(session, statement, width=16)
     numbers, flags = table[:, :8].T.copy(), table[:, 8:].T.astype(np.bool_)
     return ImageColumns(*numbers, *flags)

@@ -14,7 +14,7 @@ from app.core.database import Json
 from app.core.errors import NotFound
 from app.datasets.models import SnapshotClass
 from app.datasets.queries import get_snapshot
-from app.datasets.service import preview
+from app.datasets.usable import usable_images
 from app.registry.models import ModelVersion
 from app.runs.models import Run, RunState
 from app.runs.queries import RunView, following_runs, run_view
@@ -154,20 +154,15 @@ def _detached(session: Session, epochs: Sequence[Epoch]) -> Sequence[Epoch]:
 
 
 def lifted_classes(session: Session, project_id: int, asked: TrainingRun) -> tuple[LiftedClass, ...]:
-    """Classes that a run took below the cutoff, with what they have by now. Reads the whole library by column."""
+    """Classes that a run took below the cutoff, with what they have by now."""
     config = asked.config
     cutoff = int(config["normal_lower"])
     taken = queries.below_cutoff(session, asked.snapshot_id, cutoff)
     if not taken:
         return ()
-    shown = preview(
-        session,
-        project_id,
-        cutoff,
-        max(cutoff, int(config["upper"])),
-        include_small=bool(config["include_small"]),
+    usable = usable_images(
+        session, project_id, [each.class_id for each in taken], include_small=bool(config["include_small"])
     )
-    usable = {each.class_id: each.usable for each in shown.classes}
     return tuple(
         LiftedClass(each.class_id, each.name, each.usable, usable.get(each.class_id, 0), cutoff) for each in taken
     )
