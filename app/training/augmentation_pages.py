@@ -30,6 +30,7 @@ ImageId = Annotated[int, Path(ge=1, le=2**62)]
 Draw = Annotated[int, Path(ge=0, le=previews.DRAWS)]
 Chosen = Annotated[int | None, Query(ge=1, le=2**62)]
 _CHANGES: Final = frozenset(Augmentation.model_fields)
+_MIXES: Final = ("mixup", "cutmix")
 
 
 class PreviewForm(GivenAugmentation):
@@ -37,13 +38,21 @@ class PreviewForm(GivenAugmentation):
 
     flip: bool = False
     zoom_out: bool = False
+    mixup: float | None = Field(None, ge=0, le=2)
+    cutmix: float | None = Field(None, ge=0, le=2)
     class_id: int | None = Field(None, ge=1, le=2**62)
     seed: int = Field(0, ge=0, le=2**31 - 1)
 
     def to_request(self) -> previews.PreviewRequest:
         """The request that the form stands for."""
         chosen = self.model_dump(include=set(_CHANGES), exclude_none=True)
-        return previews.PreviewRequest(augmentation=Augmentation(**chosen), class_id=self.class_id, seed=self.seed)
+        return previews.PreviewRequest(
+            augmentation=Augmentation(**chosen),
+            mixup=self.mixup or 0.0,
+            cutmix=self.cutmix or 0.0,
+            class_id=self.class_id,
+            seed=self.seed,
+        )
 
 
 @router.get("")
@@ -53,11 +62,11 @@ def augmentation_page(request: Request, access: Engineer, run: Chosen = None) ->
         shown = previews.get_preview(session, run, access.project.id) if run else None
         classes = class_names(session, access.project.id)
     asked = previews.PreviewRequest.model_validate(
-        {name: shown.parameters[name] for name in previews.PreviewRequest.model_fields}
+        {name: shown.parameters[name] for name in previews.PreviewRequest.model_fields if name in shown.parameters}
         if shown
         else {"augmentation": Augmentation(no_flip=tuple(doubt.class_id for doubt in mirror_doubts(classes)))}
     )
-    fields = [each for _, members in setting_groups() for each in members if each.name in _CHANGES]
+    fields = [each for _, members in setting_groups() for each in members if each.name in {*_CHANGES, *_MIXES}]
     return render(
         request,
         "training/augmentation.html",
@@ -65,7 +74,7 @@ def augmentation_page(request: Request, access: Engineer, run: Chosen = None) ->
         fields=fields,
         classes=sorted(classes.items(), key=lambda each: each[1].casefold()),
         asked=asked,
-        values={name: _word(value) for name, value in asked.augmentation.model_dump(exclude={"no_flip"}).items()},
+        values={name: _word(value) for name, value in _values(asked).items()},
         unflipped={str(class_id) for class_id in asked.augmentation.no_flip},
         **_shown(access, shown.id if shown else None),
     )
@@ -103,10 +112,15 @@ def _shown(access: Access, run_id: int | None) -> dict[str, Any]:
     with read() as session:
         run = previews.get_preview(session, run_id, access.project.id)
         is_first = [each for each in open_runs(session, access.project.id) if each.kind.startswith("training.")]
-    changes = run.parameters["augmentation"]
+    mixes = {name: run.parameters[name] for name in _MIXES if run.parameters.get(name)}
+    changes = {**run.parameters["augmentation"], **mixes}
     query = urlencode({name: _word(value) for name, value in changes.items()}, doseq=True)
     before = [each for each in is_first if each.id != run_id and each.state == "running"]
     return {"preview": run, "before": before, "train_query": query}
+
+
+def _values(asked: previews.PreviewRequest) -> dict[str, Any]:
+    return {**asked.augmentation.model_dump(exclude={"no_flip"}), **asked.model_dump(include=set(_MIXES))}
 
 
 def _word(value: object) -> object:

@@ -33,11 +33,16 @@ _FOLDER: Final = "previews"
 
 
 class PreviewRequest(BaseModel):
-    """What is to be shown: the changes, of which class (None: of several), and which draw of images and changes."""
+    """What is to be shown: the changes, of which class (None: of several), and which draw of images and changes.
+
+    `mixup` and `cutmix` as in `FitSettings`: each image takes a part of the one before it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     augmentation: Augmentation
+    mixup: float = Field(0.0, ge=0, le=2)
+    cutmix: float = Field(0.0, ge=0, le=2)
     class_id: int | None = Field(None, ge=1, le=2**62)
     seed: int = Field(0, ge=0, le=2**31 - 1)
 

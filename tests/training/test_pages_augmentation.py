@@ -69,6 +69,17 @@ def test_pictures_are_what_training_would_see_and_a_class_that_is_never_mirrored
         again = previews.PreviewRequest(augmentation=mirrored_alone)
         assert previews.request_preview(session, project_id=project_id, user_id=None, request=again) == run_id
 
+    cut, image_ids = drawn(project_id, augmentation=NO_AUGMENTATION, cutmix=1.0)
+    originals = [picture(cut, image_id, 0) for image_id in image_ids]
+    for place, image_id in enumerate(image_ids):
+        both = np.stack([originals[place], originals[place - 1]])
+        for draw in range(1, previews.DRAWS + 1):
+            nearest = np.abs(both - picture(cut, image_id, draw)).mean(axis=3).min(axis=0)
+            assert nearest.mean() < 5, "each part is of the image itself or of the one before it"
+    assert any(
+        apart(picture(cut, image_id, 1), before) > 10 for image_id, before in zip(image_ids, originals, strict=True)
+    )
+
 
 def test_only_the_newest_previews_are_kept(project: Project):
     with write() as session:

@@ -20,23 +20,26 @@ from app.training.fit_settings import Augmentation
 from worker.execution import RunContext
 from worker.learning.augment import NOT_FLIPPED, augment, draw
 from worker.learning.backend import tf, to_numpy
+from worker.learning.mixing import draw_mixes, mix
 
 
 def preview_augmentation(context: RunContext) -> None:
     """Draw the pictures of a preview: each image as it is, then changed in several ways."""
     request = previews.PreviewRequest.model_validate(
-        {name: context.parameters[name] for name in previews.PreviewRequest.model_fields}
+        {name: value for name, value in context.parameters.items() if name in previews.PreviewRequest.model_fields}
     )
     pixels, classes = _pixels(context.parameters["image_ids"])
     folder = previews.folder_of(context.run_id)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for done, (image_id, original) in enumerate(pixels.items()):
-        context.progress(done, len(pixels), "Changing images")
-        pictures = [original, *_changed(original, image_id, classes[image_id], request)]
-        for number, picture in enumerate(pictures):
+    image_ids = list(pixels)
+    for epoch in range(previews.DRAWS + 1):
+        context.progress(epoch, previews.DRAWS + 1, "Changing images")
+        originals = np.stack([pixels[image_id] for image_id in image_ids])
+        pictures = _changed(originals, image_ids, classes, request, epoch) if epoch else originals
+        for image_id, picture in zip(image_ids, pictures, strict=True):
             encoded = encode_jpeg(Picture.fromarray(picture), quality=THUMBNAIL_QUALITY)
-            previews.picture_path(context.run_id, image_id, number).write_bytes(encoded)
+            previews.picture_path(context.run_id, image_id, epoch).write_bytes(encoded)
     previews.make_room()
     with write() as session:
         context.complete(session, previews.result_of(list(pixels)))
@@ -69,14 +72,21 @@ def _pixels(image_ids: list[int]) -> tuple[dict[int, np.ndarray], dict[int, int 
 
 
 def _changed(
-    original: np.ndarray, image_id: int, class_id: int | None, request: previews.PreviewRequest
-) -> list[np.ndarray]:
-    """The image as so many epochs would see it."""
-    rows = [draw([image_id], seed=request.seed, epoch=epoch)[0] for epoch in range(1, previews.DRAWS + 1)]
-    draws = np.stack(rows)
+    originals: np.ndarray,
+    image_ids: list[int],
+    classes: dict[int, int | None],
+    request: previews.PreviewRequest,
+    epoch: int,
+) -> np.ndarray:
+    """The images, uint8 (N, S, S, 3), as one epoch would see them in one batch."""
     changes: Augmentation = request.augmentation
-    if class_id in changes.no_flip:
-        draws[:, 0] = NOT_FLIPPED
-    batch = tf.cast(np.repeat(original[None], len(draws), axis=0), tf.float32)
-    changed = np.rint(to_numpy(augment(batch, tf.constant(draws), changes))).astype(np.uint8)
-    return list(changed)
+    draws = draw(image_ids, seed=request.seed, epoch=epoch)
+    draws[[classes[image_id] in changes.no_flip for image_id in image_ids], 0] = NOT_FLIPPED
+    changed = augment(tf.cast(originals, tf.float32), tf.constant(draws), changes)
+    if request.mixup or request.cutmix:
+        mixes = draw_mixes(
+            len(image_ids), mixup=request.mixup, cutmix=request.cutmix, seed=request.seed, epoch=epoch, step=0
+        )
+        changed, _ = mix(changed, tf.zeros((len(image_ids), 1)), tf.constant(mixes))
+    pixels: np.ndarray = np.rint(to_numpy(changed)).astype(np.uint8)
+    return pixels
