@@ -24,6 +24,7 @@ from app.exchange import api as exchange_api
 from app.exchange import export_pages as exports
 from app.exchange import preview_pages as previews
 from app.exchange import relabel_pages as relabelling
+from app.identification import act_pages, retiring_pages
 from app.identification import pages as identification
 from app.labelling import duplicate_labels
 from app.labelling import pages as labelling
@@ -40,6 +41,7 @@ from app.library import view_pages as views
 from app.predictions import pages as predictions
 from app.projects import notice_pages as notices
 from app.projects import pages as projects
+from app.projects import webhook_pages as webhooks
 from app.promotion import api as promotion_api
 from app.promotion import pages as models
 from app.promotion import production_pages as production
@@ -74,6 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     first_run.router,
     notices.router,
     projects.router,
+    webhooks.router,
     library_filters.router,
     views.router,
     duplicates.router,
@@ -97,6 +100,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     map_pages.router,
     predictions.router,
     identification.router,
+    act_pages.router,
+    retiring_pages.router,
     datasets.router,
     snapshots.router,
     datasets_api.router,

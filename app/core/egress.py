@@ -15,7 +15,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, cast
@@ -142,19 +142,38 @@ class Egress:
             return stream_of(answer.pieces(), max_bytes=max_bytes)
         raise OSError(f"an address may redirect at most {MAX_REDIRECTS} times")
 
+    def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send `body` to an address and return the status of the answer, of which nothing else is read.
+
+        A redirect is an answer like any other: what was meant for one address is sent to no second one.
+        Raises InvalidInput or Forbidden for an address that may not be reached, OSError for one that does not answer.
+        """
+        address = parse_address(url)
+        answer = _Exchange(self, address, self.pin(address), body=body, headers=headers)
+        answer.close()
+        return answer.response.status
+
 
 class _Exchange:
     """One request and its answer, ended by force at the time limit, also where a server drips."""
 
-    def __init__(self, egress: Egress, address: Address, ip: str) -> None:
+    def __init__(
+        self,
+        egress: Egress,
+        address: Address,
+        ip: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         kind = _PinnedHttps if address.scheme == "https" else _Pinned
         self._connection = kind(egress, address, ip)
         self._watch = threading.Timer(egress.seconds, self._connection.cut)
         self._watch.daemon = True
         self._watch.start()
         try:
-            headers = {"User-Agent": "Winnow", "Accept-Encoding": "identity", "Connection": "close"}
-            self._connection.request("GET", address.target, headers=headers)
+            told = {"User-Agent": "Winnow", "Accept-Encoding": "identity", "Connection": "close", **(headers or {})}
+            self._connection.request("GET" if body is None else "POST", address.target, body=body, headers=told)
             self.response = self._connection.getresponse()
         except (http.client.HTTPException, ValueError) as error:
             self.close()

@@ -14,6 +14,7 @@ from app.labelling import class_counts, class_names, class_words, classes, propo
 from app.labelling.class_counts import ClassRow
 from app.labelling.class_forms import ClassForm, SubClassForm
 from app.labelling.class_standard import standard_of
+from app.labelling.watching import is_watching
 from app.library.filters import ImageFilter
 from app.library.queries import page as image_page
 from app.web.access import Access
@@ -128,10 +129,12 @@ def class_page(request: Request, access: Viewer, class_id: ClassId) -> Response:
         counts = class_counts.breakdown(session, access.project.id, class_id)
         examples = image_page(session, access.project.id, ImageFilter(class_id=class_id), limit=_EXAMPLES).images
         standard = standard_of(session, project_id=access.project.id, class_id=class_id)
+        is_watched = is_watching(session, class_id, access.user_id)
     others = [(row.id, row.name) for row in used if row.id != class_id]
     twins = [row for row in used if row.trained_as_id == class_id]
     context: dict[str, Any] = {"shown": shown, "others": others, "examples": examples, "counts": counts}
     context |= {"usable": usable, "standard": standard, "twins": twins, "words": class_words, "cap": _cap(access)}
+    context["is_watched"] = is_watched
     return render(request, "labelling/class.html", active="classes", **context)
 
 

@@ -29,6 +29,7 @@ from app.labelling import (
     service,
     standard_pages,
     suggestion_pages,
+    watch_pages,
 )
 from app.labelling.schemas import ActionResult, LabelRequest, OneImageForm, RequestKey
 from app.labelling.screen_schemas import UndoRequest
@@ -177,6 +178,7 @@ router.include_router(suggestion_pages.router)
 router.include_router(class_act_pages.router)
 router.include_router(class_file_pages.router)
 router.include_router(proposal_pages.router)
+router.include_router(watch_pages.router)
 router.include_router(class_pages.router)
 router.include_router(standard_pages.router)
 router.include_router(review_pages.router)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from app.core.database import read, write
 from app.projects import notices
 from app.web.access import Access
-from app.web.dependencies import CurrentUser, require
+from app.web.dependencies import CurrentUser, FormFields, require
 from app.web.templating import redirect, render
 
 router = APIRouter(include_in_schema=False)
@@ -48,18 +49,22 @@ def open_notice(caller: CurrentUser, notice_id: NoticeId) -> Response:
 
 
 @router.post("/projects/{slug}/follow")
-def follow(access: Viewer) -> Response:
-    """Get every notice of the project from now on."""
+def follow(access: Viewer, form: FormFields) -> Response:
+    """Get every notice of the project from now on; the form says which page one comes from."""
     access.refuse_archived()
     with write() as session:
         notices.follow(session, access.project.id, access.user_id)
-    return redirect(f"/projects/{access.project.slug}/recipes", "You are told how every run of a recipe here ends.")
+    return redirect(_back(access, form), "You are told how runs here end, and of what is found.")
 
 
 @router.post("/projects/{slug}/unfollow")
-def unfollow(access: Viewer) -> Response:
+def unfollow(access: Viewer, form: FormFields) -> Response:
     """Get only the notices that concern one otherwise."""
     access.refuse_archived()
     with write() as session:
         notices.unfollow(session, access.project.id, access.user_id)
-    return redirect(f"/projects/{access.project.slug}/recipes", "You no longer follow this project.")
+    return redirect(_back(access, form), "You no longer follow this project.")
+
+
+def _back(access: Access, form: FormData) -> str:
+    return f"/projects/{access.project.slug}/{'watching' if form.get('at') == 'watching' else 'recipes'}"

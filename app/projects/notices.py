@@ -35,13 +35,21 @@ class NoticeView:
 
 
 def tell(
-    session: Session, *, project_id: int, user_ids: Iterable[int], text: str, path: str, tone: Tone, key: str
+    session: Session,
+    *,
+    project_id: int,
+    user_ids: Iterable[int],
+    text: str,
+    path: str,
+    tone: Tone,
+    key: str,
+    followers_too: bool = True,
 ) -> None:
     """Tell each of these people, and who follows the project, once for each `key`. Needs a write session.
 
     `path` begins with a slash and stands behind the project's address; a text too long is cut.
     """
-    concerned = set(user_ids) | set(_followers(session, project_id))
+    concerned = set(user_ids) | set(_followers(session, project_id) if followers_too else [])
     row = {"project_id": project_id, "tone": tone, "text": text[:LONGEST_TEXT], "path": path, "key": key}
     rows = [{**row, "user_id": user_id, "created_at": now()} for user_id in sorted(concerned)]
     if rows:

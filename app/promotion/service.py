@@ -14,6 +14,7 @@ from app.core.database import Json
 from app.core.errors import Conflict, Forbidden, InvalidInput
 from app.identification.service import request_standing
 from app.projects.models import Project
+from app.projects.webhook_events import announce_event
 from app.promotion import comparison, rules
 from app.promotion.models import GateReport
 from app.promotion.rules import Finding, Verdict
@@ -289,8 +290,22 @@ def _deploy(
         project_id=version.project_id,
         detail={"deployment_id": deployment.id, "reason": reason, "override_reason": override_reason},
     )
+    _announce(session, version, deployment)
     request_standing(session, version.project_id)
     return deployment.id
+
+
+def _announce(session: Session, version: VersionRef, deployment: Deployment) -> None:
+    words = "is in production." if deployment.act == "promote" else "is in production again, after a roll-back."
+    announce_event(
+        session,
+        project_id=version.project_id,
+        event="production.changed",
+        key=f"deployment:{deployment.id}",
+        text=f"Version {version.number} {words}",
+        path=f"/models/{version.number}",
+        facts={"version_id": version.id, "number": version.number, "act": deployment.act},
+    )
 
 
 def evaluation_under_way(session: Session, version_id: int) -> int | None:

@@ -12,6 +12,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from app.core.clock import now
+from app.runs.end_models import RunEnd
 from app.runs.models import Run, RunState, RunTransition
 
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
@@ -60,4 +61,6 @@ def change_state(
             at=now(),
         )
     )
+    if to_state in ENDED:  # An outbox: `telling` says so once this is committed, whatever becomes of this process.
+        session.execute(insert(RunEnd).values(run_id=run_id, attempt=reached, state=to_state))
     return True

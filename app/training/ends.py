@@ -16,6 +16,7 @@ from app.core.database import Json, read, write
 from app.labelling.models import LabelClass
 from app.library.models import ImageCount, ImageState
 from app.projects.notices import Tone, tell
+from app.projects.webhook_events import announce_event
 from app.runs.models import Run, RunState
 from app.training.models import TrainingRun
 from app.training.queries import LiftedClass, below_cutoff
@@ -89,15 +90,22 @@ def _tell_end(session: Session, run_id: int) -> None:
     recipe = _recipe_of(session, run_id)
     concerned = _concerned(session, recipe) if recipe else set()
     tone, words = _words(training, last, runs)
+    text, key = f"{recipe.name if recipe else training.title}: {words}", f"run:{run_id}:{last.finished_at}"
+    path = f"/runs/{(last if last.state == RunState.FAILED else training).id}"
     tell(
         session,
         project_id=training.project_id,
         user_ids={*concerned, *([end.user_id] if end.user_id is not None else [])},
-        text=f"{recipe.name if recipe else training.title}: {words}",
-        path=f"/runs/{(last if last.state == RunState.FAILED else training).id}",
+        text=text,
+        path=path,
         tone=tone,
-        key=f"run:{run_id}:{last.finished_at}",
+        key=key,
     )
+    if recipe is not None:
+        facts: Json = {"recipe_id": recipe.id, "recipe": recipe.name, "run_id": run_id, "state": last.state}
+        facts["runs"] = [{"run_id": run.id, "kind": run.kind, "state": run.state} for run in runs]
+        project_id = training.project_id
+        announce_event(session, project_id=project_id, event="recipe.ended", key=key, text=text, path=path, facts=facts)
 
 
 def _words(training: Run, last: Run, runs: list[Run]) -> tuple[Tone, str]:

@@ -1,0 +1,83 @@
+"""A real server that webhooks are sent to, and webhooks that lead to it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from app.core.database import write
+from app.projects.webhooks import add_webhook
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Heard:
+    """One request as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+@dataclass
+class Listener:
+    """What the server heard, and how it answers from now on."""
+
+    port: int
+    status: int = 204
+    location: str = ""
+    heard: list[Heard] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.port}/hook"
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """A web server of this machine for a while."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            listener.heard.append(Heard(self.path, dict(self.headers), body))
+            self.send_response(listener.status)
+            if listener.location:
+                self.send_header("Location", listener.location)
+            self.end_headers()
+            self.wfile.write(b"an answer that nobody keeps")
+
+        def do_GET(self) -> None:
+            listener.heard.append(Heard(self.path, dict(self.headers), b""))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer((HOST, 0), Answers)
+    listener = Listener(server.server_address[1])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield listener
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def make_webhook(project_id: int, address: str, *events: str, user_id: int | None = None) -> tuple[int, str]:
+    """A webhook and its secret; its address is not checked, as if it had led elsewhere when it was."""
+    with write() as session:
+        chosen = list(events) or ["production.changed"]
+        return add_webhook(session, project_id=project_id, address=address, events=chosen, user_id=user_id)
