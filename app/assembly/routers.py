@@ -25,7 +25,10 @@ from app.exchange import export_pages as exports
 from app.exchange import preview_pages as previews
 from app.exchange import relabel_pages as relabelling
 from app.identification import act_pages, retiring_pages
+from app.identification import api as identifications_api
+from app.identification import job_pages as identification_jobs
 from app.identification import pages as identification
+from app.identification import view_pages as result_view_pages
 from app.labelling import duplicate_labels
 from app.labelling import pages as labelling
 from app.labelling import quality_pages as judging
@@ -99,7 +102,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     references.router,
     map_pages.router,
     predictions.router,
+    result_view_pages.router,
+    identification_jobs.router,
     identification.router,
+    identifications_api.router,
     act_pages.router,
     retiring_pages.router,
     datasets.router,

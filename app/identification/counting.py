@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.core.database import id_rows
@@ -87,7 +87,7 @@ def _kept(session: Session, scope: JobScope, wanted: ResultFilter) -> list[tuple
     counts = kept_counts(session, scope.job_id, _states(wanted), origins)
     facts = facts_of(session, scope)
     of_view = {"low_counts": facts.low_classes, "replace": facts.leaning}.get(wanted.view)
-    allowed = None if of_view is None else frozenset(of_view)
+    allowed = None if of_view is None or isinstance(of_view, Select) else frozenset(of_view)
     if asked := class_conditions(scope.job_id, wanted, VersionClass.class_id):
         query = select(VersionClass.class_id).where(VersionClass.version_id == scope.version.id, *asked)
         found = frozenset(session.scalars(query))

@@ -213,8 +213,8 @@ def results_at(session: Session, scope: JobScope, wanted: ResultFilter, places: 
     query = _rows(wanted).where(Prediction.job_id == scope.job_id, Prediction.image_id.in_(id_rows(session, ids)))
     if wanted.view == "candidates" and wanted.class_id is not None:
         query = query.where(Candidate.class_id == wanted.class_id)
-    found = {row[0]: row for row in session.execute(query)}
-    return [Result(*found[image_id], place=place) for place, image_id in places if image_id in found]
+    found: dict[int, tuple[Any, ...]] = {row[0]: tuple(row) for row in session.execute(query)}
+    return [Result(*(*found[image_id], place)) for place, image_id in places if image_id in found]
 
 
 def _rows(wanted: ResultFilter) -> Select[*tuple[Any, ...]]:

@@ -78,7 +78,9 @@ class ResultFilter(BaseModel):
 
     @property
     def shown_state(self) -> StateChoice:
-        """The state asked for: only labelled images can be predicted other than labelled."""
+        """The state asked for: the library's where it names one; only labelled images differ from their label."""
+        if self.query and self.library.values("state"):
+            return "any"
         return "labelled" if self.differs and self.state == "open" else self.state
 
     @classmethod

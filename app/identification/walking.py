@@ -235,7 +235,7 @@ def _step(session: Session, scope: JobScope, wanted: ResultFilter, walked: Walk,
 
 def _window(
     session: Session, scope: JobScope, wanted: ResultFilter, order: Order, start: Place | None, step: int
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     """The next `step` (place, image id) in an index's order, by what bounds the index itself can tell."""
     classes = _classes(session, scope, wanted)
     if classes is None or len(classes) > _MERGED:
@@ -256,7 +256,7 @@ def _run(
     start: Place | None,
     step: int,
     *more: ColumnElement[bool],
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     keys = (order.column, Prediction.image_id)
     # In the statement's own words: a large job has indexes of its own, which hold for that number alone.
     of_job = Prediction.job_id == literal_column(str(int(scope.job_id)))

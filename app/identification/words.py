@@ -9,6 +9,8 @@ from typing import Any, Final
 from app.identification.schemas import ResultFilter
 from app.identification.scope import JobScope
 from app.labelling.schemas import ActionResult
+from app.library.words import Names
+from app.library.words import chips as library_chips
 
 STATE_WORDS: Final = {
     "open": "not settled yet",
@@ -17,38 +19,88 @@ STATE_WORDS: Final = {
     "labelled": "labelled",
     "any": "any",
 }
-_PLACES: Final = ("before", "after")
+MIX_WORDS: Final = {
+    "real": "real images alone",
+    "part": "staged or synthetic ones in part",
+    "most": "staged or synthetic ones for the most part",
+}
+DIFFERS_WORDS: Final = {"yes": "predicted other than labelled", "no": "predicted as labelled"}
+SORT_WORDS: Final = {
+    "confident": "Surest first",
+    "doubtful": "Most doubtful first",
+    "margin": "Closest call first",
+    "entropy": "Most spread out first",
+}
+GROUP_WORDS: Final = {"": "One list", "class": "By class", "cluster": "By cluster"}
+_PLACES: Final = ("before", "after", "section")
 _RANGES: Final = {
-    "low": ("Confidence from", "{:.0%}"),
-    "high": ("Confidence to", "{:.0%}"),
-    "margin_low": ("Margin from", "{:.0%}"),
-    "margin_high": ("Margin to", "{:.0%}"),
+    "low": "Confidence from",
+    "high": "Confidence to",
+    "margin_low": "Margin from",
+    "margin_high": "Margin to",
+    "entropy_low": "Entropy from",
+    "entropy_high": "Entropy to",
+}
+_COUNTS: Final = {
+    "labelled_low": "Labelled images of the class from",
+    "labelled_high": "Labelled images of the class to",
 }
 
 
 def page_parameters(pairs: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """A results page's query without the place in the list, and that place (`before` or `after`)."""
+    """A results page's query without the place in the list, and that place (`before`, `after` or `section`)."""
     place = {name: value for name, value in pairs if name in _PLACES and value}
     return [pair for pair in pairs if pair[0] not in _PLACES], place
 
 
-def chips(wanted: ResultFilter, scope: JobScope, path: str) -> list[dict[str, str]]:
-    """The filters in force as name, value and the address of the page without them."""
-    shown: list[dict[str, str]] = []
-    default = ResultFilter()
+def chips(wanted: ResultFilter, scope: JobScope, path: str, names: Names, versus: str = "") -> list[dict[str, str]]:
+    """The filters in force as name, value and the address of the page without them.
 
-    def add(field: str, name: str, value: str) -> None:
-        shown.append({"name": name, "value": value, "remove": f"{path}?{wanted.to_query(**{field: None})}"})
+    `names` are the library's for its part of the filter; `versus` says which job the other answers are from.
+    """
+    set_fields = wanted.pairs()
+    said = _said(wanted, scope, versus)
+    own = [
+        {"name": name, "value": value, "remove": f"{path}?{wanted.to_query(**dict.fromkeys(fields))}"}
+        for fields, name, value in said
+        if fields[0] in set_fields
+    ]
+    return own + _library_chips(wanted, path, names)
 
-    if wanted.class_id is not None and wanted.view != "candidates":  # Those are always of one class, named beside.
-        add("class_id", "Predicted as", scope.names.get(wanted.class_id, f"class {wanted.class_id}"))
-    for field, (name, pattern) in _RANGES.items():
-        value = getattr(wanted, field)
-        if value != getattr(default, field):
-            add(field, name, pattern.format(value))
-    if wanted.state != default.state:
-        add("state", "Shown", STATE_WORDS[wanted.state])
-    return shown
+
+def _said(wanted: ResultFilter, scope: JobScope, versus: str) -> list[tuple[tuple[str, ...], str, str]]:
+    """(fields, name, value in words) of each filter of the predictions, set or not."""
+    classes = [
+        (
+            ("class_id", "top"),
+            "Predicted as" if wanted.top == 1 else f"Among the first {wanted.top}",
+            scope.names.get(wanted.class_id or 0, f"class {wanted.class_id}"),
+        )
+    ]
+    shares = [((field,), name, f"{getattr(wanted, field):.0%}") for field, name in _RANGES.items()]
+    counts = [((field,), name, f"{getattr(wanted, field) or 0:,}") for field, name in _COUNTS.items()]
+    many = len(wanted.like_ids) > 1
+    return [
+        *(classes if wanted.view != "candidates" else []),  # Those are always of one class, named beside.
+        *shares,
+        *counts,
+        (("mix",), "Class rests on", MIX_WORDS.get(wanted.mix or "", "")),
+        (("versus",), "Otherwise than", versus or f"job {wanted.versus}"),
+        (("differs",), "Label", DIFFERS_WORDS.get(wanted.differs or "", "")),
+        (("like",), "Like", f"{len(wanted.like_ids)} images" if many else f"image {wanted.like}"),
+        (("state",), "Shown", STATE_WORDS[wanted.state]),
+    ]
+
+
+def _library_chips(wanted: ResultFilter, path: str, names: Names) -> list[dict[str, str]]:
+    """The library's part, said in its words."""
+    chosen = wanted.library
+    said = library_chips(chosen, names, path)
+    values = [(field.name, value) for field, some in chosen.chosen() for value in some]
+    return [
+        chip | {"remove": f"{path}?{wanted.to_query(query=chosen.less(name, value).query_string())}"}
+        for chip, (name, value) in zip(said, values, strict=True)
+    ]
 
 
 def accepted_json(done: ActionResult, versions: dict[int, int], slug: str) -> dict[str, Any]:

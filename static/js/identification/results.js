@@ -12,7 +12,7 @@ import { requestKey } from "../labelling/outbox.js";
 /** @typedef {{changed: number, skipped: {image_id: number, why: string}[], skipped_count: number, versions: Record<string, number>, undo_url: string}} Accepted */
 
 function countClasses() {
-  for (const part of document.querySelectorAll(".results-side[data-fragment]")) {
+  for (const part of document.querySelectorAll(".results [data-fragment]")) {
     getFragment(part.getAttribute("data-fragment") ?? "", part).catch(toastError);
   }
 }
