@@ -26,9 +26,11 @@ from app.reports.schemas import ReportFilter
 from app.serving.schemas import TransactionFilter
 from app.training.forms import TrainingForm
 from tests.factories.serving import small_image
+from tests.security.acting_requests import OF_ACTING, of_acting
 from tests.security.review_requests import of_review
 from tests.security.sent import API, CONFLICT, PROJECT, Sent
 from tests.security.study_requests import OF_STUDIES, of_studies
+from tests.security.telling_requests import OF_TELLING, of_telling
 from tests.security.training_requests import OF_RECIPES, of_training
 from tests.security.world import World
 
@@ -263,7 +265,7 @@ _BY_ROLE = {
     "administrator": ADMINISTRATOR,
 }
 DECLARED = {line: role for role, lines in _BY_ROLE.items() for line in lines.split("\n") if line} | OF_RECIPES
-DECLARED |= OF_STUDIES
+DECLARED |= OF_STUDIES | OF_ACTING | OF_TELLING
 
 FILTERS: dict[str, type[BaseModel]] = {
     f"GET {PROJECT}/identify/{{job_id}}": ResultFilter,
@@ -295,6 +297,7 @@ def acceptable(world: World) -> dict[str, Sent]:
     move = {"reason": "better", "expected_deployment_id": ids["deployment_id"]}
     return {
         **of_training(world),
+        **of_telling(world),
         f"POST {API}/identify": Sent(content=small_image()),
         f"POST {API}{PROJECT}/identify": Sent(content=small_image()),
         f"POST {PROJECT}/label/next": Sent(json={"count": 2}),
@@ -365,6 +368,7 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/library/duplicates/{{bundle}}/representative": Sent(form={"image_ids": images[1]}),
         f"POST {PROJECT}/library/duplicates/{{bundle}}/split": Sent(),
         **of_studies(world),
+        **of_acting(ids),
         f"POST {PROJECT}/models/{{number}}/promote": Sent(form=move, ends=CONFLICT),
         f"POST {API}{PROJECT}/models/{{number}}/promote": Sent(json=move, ends=CONFLICT),
         f"POST {PROJECT}/production/rollback": Sent(form=move, ends=CONFLICT),

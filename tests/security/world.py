@@ -57,7 +57,9 @@ from tests.factories.runs import ended_run
 from tests.factories.serving import Production, make_transaction
 from tests.factories.studies import written_study
 from tests.factories.training import written_recipes
+from tests.factories.webhooks import written_webhook
 from tests.photos import photos
+from tests.security.acting_requests import planned_acts
 from tests.web_client import make_api_token
 
 Named = Callable[[str], str]
@@ -120,8 +122,11 @@ def build(name: str, *, named: Named = plainly, first_photo: int = 0, versions: 
         ids["preview_run_id"] = drawn_preview(session, project.id, images[0])
     ids |= _data_sets(project.id, owner.id, version, named)
     ids |= _scored(project.id, images, version, named)
+    with write() as session:
+        ids |= planned_acts(session, project.id, owner.id, ids, named("plan"))
     _measured(project.id, images, version, candidate, ids)
     ids |= written_recipes(project.id, owner.id, named)
+    ids |= {**written_webhook(project.id, named("hook")), "class_name": names[1]}
     ids["study_id"] = written_study(project.id, owner.id, named)
     ids |= _served(project.id, owner.id, images, Production(version, deployment_id), named)
     ids |= _account(project.id, owner.id, named)
