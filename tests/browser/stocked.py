@@ -20,6 +20,7 @@ from app.exchange.relabelling import request_comparison, stage_table
 from app.exchange.schemas import ExportRequest
 from app.labelling.schemas import Change
 from app.labelling.service import apply_labels
+from app.labelling.watching import watch
 from app.library.filters import ImageFilter
 from app.library.models import Image, ImportBatch
 from app.library.schemas import ImportRequest, SourceKind
@@ -41,6 +42,7 @@ from tests.factories.registry import deploy, tiny_version
 from tests.factories.serving import Production, make_transaction
 from tests.factories.studies import written_study
 from tests.factories.training import written_recipes
+from tests.factories.webhooks import written_webhook
 from tests.photos import photo
 
 PAGES = {
@@ -117,6 +119,9 @@ PAGES = {
     "recipe": "{p}/recipes/{recipe_id}",
     "new-recipe": "{p}/recipes/new",
     "notices": "/notices",
+    "watching": "{p}/watching",
+    "webhooks": "{p}/webhooks",
+    "webhook": "{p}/webhooks/{webhook_id}",
     "run": "{p}/runs/{run}",
     "studies": "{p}/studies",
     "new-study": "{p}/studies/new",
@@ -165,6 +170,9 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
     known = {"image": labelled[0][0], "class_id": labelled[0][1], "version": second.number}
     known["user"] = user_id
     known |= written_recipes(fruit.id, user_id, str)
+    known |= written_webhook(fruit.id)
+    with write() as session:
+        watch(session, project_id=fruit.id, class_id=labelled[0][1], user_id=user_id)
     made = {
         "batch": batch,
         "snapshot": snapshot,

@@ -10,10 +10,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from sqlalchemy import select
+
+from app.core.clock import now
 from app.core.database import write
+from app.projects.webhook_events import announce_event
+from app.projects.webhook_models import DeliveryState, WebhookAttempt, WebhookDelivery
 from app.projects.webhooks import add_webhook
 
 HOST = "127.0.0.1"
+PUBLIC_ADDRESS = "https://93.184.215.14/winnow"
 
 
 @dataclass
@@ -81,3 +87,20 @@ def make_webhook(project_id: int, address: str, *events: str, user_id: int | Non
     with write() as session:
         chosen = list(events) or ["production.changed"]
         return add_webhook(session, project_id=project_id, address=address, events=chosen, user_id=user_id)
+
+
+def written_webhook(project_id: int, mark: str = "") -> dict[str, int]:
+    """A webhook of a public address, never reached, with a delivery that was given up; the ids of both.
+
+    `mark` is a part of the address and of the text.
+    """
+    webhook_id, _ = make_webhook(project_id, f"{PUBLIC_ADDRESS}/{mark}".replace(" ", "-"))
+    with write() as session:
+        told = {"text": f"Version 3 {mark} is in production.", "path": "/models/3"}
+        announce_event(session, project_id=project_id, event="production.changed", key="3", **told)
+        delivery = session.scalars(select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id)).one()
+        delivery.state, delivery.attempts = DeliveryState.GIVEN_UP, 7
+        problem = "the server answered with status 503"
+        row = {"number": 7, "at": now(), "status": 503, "problem": problem, "milliseconds": 81}
+        session.add(WebhookAttempt(delivery_id=delivery.id, **row))
+        return {"webhook_id": webhook_id, "delivery_id": delivery.id}

@@ -27,6 +27,7 @@ from app.serving.schemas import TransactionFilter
 from app.training.forms import TrainingForm
 from tests.factories.serving import small_image
 from tests.security.acting_requests import OF_ACTING, of_acting
+from tests.security.identification_requests import OF_IDENTIFICATION, of_identification
 from tests.security.review_requests import of_review
 from tests.security.sent import API, CONFLICT, PROJECT, Sent
 from tests.security.study_requests import OF_STUDIES, of_studies
@@ -107,10 +108,8 @@ GET /projects/{slug}/classes/{class_id}
 GET /projects/{slug}/classes/{class_id}/standard
 GET /projects/{slug}/history
 GET /projects/{slug}/history/meanwhile
-GET /projects/{slug}/identify
 GET /projects/{slug}/identify/{job_id}
 GET /projects/{slug}/identify/{job_id}/cells
-GET /projects/{slug}/identify/{job_id}/progress
 GET /projects/{slug}/identify/{job_id}/classes
 GET /projects/{slug}/benchmarks
 GET /projects/{slug}/benchmarks/{set_id}
@@ -238,8 +237,6 @@ POST /projects/{slug}/library/duplicates/search-embeddings
 POST /projects/{slug}/library/quality/measure-subjects
 GET /projects/{slug}/library/capture
 POST /projects/{slug}/library/capture
-POST /projects/{slug}/identify
-POST /projects/{slug}/identify/chosen
 POST /projects/{slug}/models/{number}/evaluate
 POST /projects/{slug}/models/{number}/promote
 POST /projects/{slug}/production/rollback
@@ -265,7 +262,7 @@ _BY_ROLE = {
     "administrator": ADMINISTRATOR,
 }
 DECLARED = {line: role for role, lines in _BY_ROLE.items() for line in lines.split("\n") if line} | OF_RECIPES
-DECLARED |= OF_STUDIES | OF_ACTING | OF_TELLING
+DECLARED |= OF_STUDIES | OF_ACTING | OF_TELLING | OF_IDENTIFICATION
 
 FILTERS: dict[str, type[BaseModel]] = {
     f"GET {PROJECT}/identify/{{job_id}}": ResultFilter,
@@ -332,6 +329,7 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/grades/undo": Sent(json={"grade_id": ids["own_grade_id"]}),
         f"POST {PROJECT}/benchmarks": Sent(json={**name, "image_ids": [ids["labelled_id"]]}),
         **of_review(world),
+        **of_identification(world),
         f"POST {PROJECT}/classes": Sent(form={"name": "A new class"}),
         f"POST {PROJECT}/classes/{{class_id}}": Sent(form=name),
         f"POST {PROJECT}/classes/{{class_id}}/sub-classes": Sent(form=name),
@@ -357,8 +355,6 @@ def acceptable(world: World) -> dict[str, Sent]:
         f"POST {PROJECT}/relabel": Sent(files={"file": ("labels.csv", b"file,class\na.jpg,Lion\n")}),
         f"GET {PROJECT}/relabel/{{run_id}}": Sent(ids=compared),
         f"POST {PROJECT}/relabel/{{run_id}}/apply": Sent(ids=compared),
-        f"POST {PROJECT}/identify/chosen": Sent(json={"selection": {"image_ids": images[7:8]}}, ends=frozenset({202})),
-        f"POST {PROJECT}/identify": Sent(form={"kind": "pool"}),
         f"POST {PROJECT}/datasets": Sent(form={"lower": 2, "upper": 50}),
         f"POST {API}{PROJECT}/datasets/snapshots": Sent(json={"lower": 2, "upper": 50}, ends=frozenset({201})),
         f"GET {API}{PROJECT}/datasets/compare": Sent(query={"earlier": frozen, "later": frozen}),
