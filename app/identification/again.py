@@ -173,15 +173,9 @@ def newest_look(session: Session, project_id: int) -> LookView | None:
     )
     if look is None or not look.changed:
         return None
-    numbers = dict(
-        session.execute(
-            select(ModelVersion.id, ModelVersion.number).where(
-                ModelVersion.id.in_((look.version_id, look.previous_version_id))
-            )
-        )
-        .tuples()
-        .all()
-    )
+    both = (look.version_id, look.previous_version_id)
+    versions = session.execute(select(ModelVersion.id, ModelVersion.number).where(ModelVersion.id.in_(both)))
+    numbers = {version_id: number for version_id, number in versions}  # noqa: C416 - rows are no tuples to mypy
     names = {entry.class_id: entry.name for entry in version_classes(session, look.version_id)}
     rows = session.execute(
         select(UnknownsChange.class_id, UnknownsChange.images, UnknownsChange.is_new_class)

@@ -56,8 +56,13 @@ class IdentifyRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     version_id: Id | None = None
-    kind: Literal["pool", "unknown", "filter"] = "pool"
+    kind: Literal["pool", "unknown", "open", "filter"] = "pool"
     query: str = Field("", max_length=2000)
+
+    @property
+    def selection(self) -> Selection:
+        """The images that are meant."""
+        return Selection(kind=self.kind, query=self.query if self.kind == "filter" else "")
 
 
 class ChosenRequest(BaseModel):

@@ -79,9 +79,8 @@ def request_identification(
 
 def request_from_form(session: Session, form: IdentifyRequest, *, project_id: int, user_id: int | None) -> int:
     """What the page's form asks for; see `request_identification`."""
-    selection = Selection(kind=form.kind, query=form.query if form.kind == "filter" else "")
     return request_identification(
-        session, project_id=project_id, version_id=form.version_id, selection=selection, user_id=user_id
+        session, project_id=project_id, version_id=form.version_id, selection=form.selection, user_id=user_id
     )
 
 

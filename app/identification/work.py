@@ -30,7 +30,7 @@ from app.identification.standing_jobs import Turn, end_turn, leave, take_turn
 from app.identification.waiting import highest_id
 from app.identification.working import Pace, Work, Worker, sums_of
 from app.predictions.scoring import IDS_PER_CHUNK
-from app.predictions.service import count_rows, finish_job, job_of_run, open_job
+from app.predictions.service import finish_job, job_of_run, open_job, settle_rows
 from app.registry.queries import get_version, production
 from app.runs.context import RunContext
 
@@ -212,7 +212,7 @@ def _result(share: _Share, *, candidates: dict[str, int]) -> Json:
     return {
         "job_id": work.job_id,
         "version_id": work.version_id,
-        "images": count_rows(work.job_id),
+        "images": settle_rows(work.job_id),
         "scored_now": done.scored,
         "embedded": done.embedded,
         "unreadable": done.unreadable,

@@ -17,8 +17,8 @@ from app.identification.chunks import Holder, Part, Sums, claim_part, finish, no
 from app.identification.rates import keep_rates
 from app.identification.schemas import Selection
 from app.identification.waiting import Waiting
-from app.predictions.scoring import score_images
-from app.predictions.service import store_scores
+from app.predictions.answering import answer_images
+from app.predictions.service import store_rows
 from app.registry.artifacts import load_version
 from app.runs.context import RunContext
 
@@ -107,12 +107,11 @@ class Worker:
     def _do(self, part: Part) -> bool:
         work = self._work
         began = time.monotonic()
-        class_ids = self._version.class_ids
         known = part.images - work.waiting().count(part.first_id, part.last_id)
-        scored = score_images(
+        scored = answer_images(
             work.version_id,
             work.waiting().ids(part.first_id, part.last_id),
-            on_chunk=lambda ids, scores: store_scores(work.job_id, class_ids, ids, scores),
+            on_rows=lambda rows: store_rows(work.job_id, rows),
             should_stop=lambda: not self._goes_on,
             on_progress=lambda dealt: self._tell(part, max(0, known) + dealt),
             ids_per_chunk=work.ids_per_range,

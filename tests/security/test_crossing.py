@@ -111,6 +111,7 @@ def _bodies(mine: World, theirs: World) -> list[tuple[str, Sent]]:
         ),
         (f"POST {PROJECT}/classes/{{class_id}}/merge", Sent(form={"target_id": theirs.class_ids[1]})),
         (f"POST {PROJECT}/identify", Sent(form={"version_id": version})),
+        (f"POST {API}{PROJECT}/identifications", Sent(json={"version_id": version})),
         (f"POST {PROJECT}/identify/{{job_id}}/accept", Sent(json={"image_ids": others})),
         (f"POST {PROJECT}/benchmarks", Sent(json={"name": "x", "image_ids": others})),
         (f"POST {PROJECT}/benchmarks", Sent(json={"set_id": theirs.ids["set_id"], "image_ids": one})),

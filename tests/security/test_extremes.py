@@ -32,6 +32,7 @@ OPTIONAL = {
     f"POST {PROJECT}/benchmarks": {"set_id": None, "truth": "class", "class_id": 1, "is_tuning": False},
     f"POST {PROJECT}/grades": {"true_class_id": 1},
     f"POST {PROJECT}/identify": {"version_id": 1, "query": "", "kind": "filter"},
+    f"POST {API}{PROJECT}/identifications": {"version_id": 1, "query": "", "kind": "filter"},
     f"POST {PROJECT}/imports": {"name": "", "labels_path": "", "format": "csv", "origin": "real"},
     f"POST {PROJECT}/train": dict.fromkeys(TrainingForm.model_fields, ""),
     f"POST {API}{PROJECT}/runs": dict.fromkeys(TrainingChoices.model_fields),
