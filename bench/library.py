@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from typing import Final
 
 import numpy as np
 import sqlalchemy as sa
+from databases import SERVER, own_database
 from filling import make_project, take_one
 from many_images import CLASSES, Library, make_library
 from measuring import Figure, Goal, Options, Outcome, run_benchmark, say, settled_on
@@ -32,7 +32,7 @@ from starlette.testclient import TestClient
 
 from app.accounts.service import create_user
 from app.accounts.tokens import create_token
-from app.core.database import get_engine, read, write
+from app.core.database import read, write
 from app.core.migrations import migrate
 from app.labelling.service import apply_one_label_to, undo
 from app.library.models import Image
@@ -41,7 +41,6 @@ from app.main import create_app
 ABOUT: Final = "Library pages, filters, labels and imports at 1,000,000 images against 10,000, on both databases."
 SMALL: Final = 10_000
 MANY: Final = 10_000
-SERVER: Final = "WINNOW_TEST_POSTGRES_SERVER"
 HOT: Final = ("first_page", "next_page", "filter_count", "next_in_filter", "label_one", "import_one")
 FILTERS: Final = (
     "state=pool&origin=staged",
@@ -139,7 +138,7 @@ def _make(data: Path, database: str, images: int, databases: ExitStack) -> Place
     say(f"{database}: making a library of {images:,} images")
     settings: dict[str, str] = {}
     if database == "postgresql":
-        settings["database_url"] = databases.enter_context(_postgres())
+        settings["database_url"] = databases.enter_context(own_database())
     began = time.perf_counter()
     with settled_on(data, **settings):
         migrate()
@@ -157,24 +156,6 @@ def _make(data: Path, database: str, images: int, databases: ExitStack) -> Place
             )
     say(f"  made in {time.perf_counter() - began:.0f} s")
     return Place(f"{images:,}", data, settings, library, token)
-
-
-@contextmanager
-def _postgres() -> Iterator[str]:
-    """A database of our own on the server; gone afterwards. Yields its address."""
-    server = sa.make_url(os.environ[SERVER])
-    name = f"winnow_bench_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    try:
-        yield server.set(database=name).render_as_string(hide_password=False)
-    finally:
-        if get_engine.cache_info().currsize:
-            get_engine().dispose()
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
-        admin.dispose()
 
 
 def _round(place: Place, *, samples: int, seed: int, is_large: bool) -> None:

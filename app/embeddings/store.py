@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from app.core.database import id_rows, insert_into, read, write
 from app.core.logging import get_logger
 from app.core.storage import Place, get_storage
 from app.embeddings.models import Embedding, EmbeddingShard
-from app.embeddings.shards import SUFFIX, ShardDamaged, open_shard, to_half, write_shard
+from app.embeddings.shards import SUFFIX, ShardDamaged, open_shard, to_half, to_single, write_shard
 from app.library.models import Image
 from app.registry.queries import get_trunk
 from app.registry.schemas import TrunkRef
@@ -37,15 +38,6 @@ class Source:
     image_id: int
     rotation: int
     place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    image_id: int
-    shard_id: int
-    row: int
-    name: str
-    rows: int
 
 
 def missing(session: Session, trunk_id: int, image_ids: Sequence[int]) -> list[Source]:
@@ -115,54 +107,51 @@ def read_embeddings(session: Session, trunk_id: int, image_ids: Sequence[int]) -
 
     `session` is one for reading. A damaged shard loses its index rows here; its images are left out.
     """
-    trunk = get_trunk(session, trunk_id)
-    placed = _rows(session, trunk_id, image_ids)
-    by_shard: dict[int, list[_Row]] = {}
-    for row in placed.values():
-        by_shard.setdefault(row.shard_id, []).append(row)
-    maps = {shard_id: _open_or_forget(trunk, rows[0]) for shard_id, rows in by_shard.items()}
-    ids = [
-        image_id
-        for image_id in dict.fromkeys(image_ids)
-        if image_id in placed and maps[placed[image_id].shard_id] is not None
-    ]
-    position = {image_id: index for index, image_id in enumerate(ids)}
-    gathered = np.empty((len(ids), trunk.width), dtype=np.float32)
-    for shard_id, mapped in maps.items():
-        if mapped is not None:
-            rows = by_shard[shard_id]
-            gathered[[position[row.image_id] for row in rows]] = mapped[[row.row for row in rows]]
-    return ids, gathered
+    found, halves = read_halves(session, get_trunk(session, trunk_id), image_ids)
+    return found, to_single(halves)
 
 
-def _rows(session: Session, trunk_id: int, image_ids: Sequence[int]) -> dict[int, _Row]:
-    return {
-        row.image_id: _Row(*row)
-        for row in session.execute(
-            select(
-                Embedding.image_id,
-                Embedding.shard_id,
-                Embedding.row,
-                EmbeddingShard.name,
-                EmbeddingShard.rows,
-            )
-            .join(EmbeddingShard, EmbeddingShard.id == Embedding.shard_id)
-            .join(Image, Image.id == Embedding.image_id)
-            .where(
-                Embedding.trunk_id == trunk_id,
-                Embedding.rotation == Image.rotation,
-                Embedding.image_id.in_(id_rows(session, list(image_ids))),
-            )
+def read_halves(session: Session, trunk: TrunkRef, image_ids: Sequence[int]) -> tuple[list[int], NDArray[np.float16]]:
+    """What `read_embeddings` gives, as it is stored: float16 (N, E)."""
+    asked = np.asarray(list(dict.fromkeys(image_ids)), dtype=np.int64)
+    placed = _placed(session, trunk.id, asked)
+    nearest = np.minimum(np.searchsorted(placed[:, 0], asked), max(0, len(placed) - 1))
+    placed = placed[nearest[placed[nearest, 0] == asked]] if len(placed) else placed
+    shards = _open_shards(session, trunk, np.unique(placed[:, 1]).tolist())
+    placed = placed[np.isin(placed[:, 1], list(shards))]
+    gathered = np.empty((len(placed), trunk.width), dtype=np.float16)
+    for shard_id, rows in shards.items():
+        inside = np.flatnonzero(placed[:, 1] == shard_id)
+        gathered[inside] = rows[placed[inside, 2]]
+    return placed[:, 0].tolist(), gathered
+
+
+def _placed(session: Session, trunk_id: int, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(image, shard, row) int64 (N, 3) by ascending image, of those that have an embedding for their rotation."""
+    query = (
+        select(Embedding.image_id, Embedding.shard_id, Embedding.row)
+        .join(Image, Image.id == Embedding.image_id)
+        .where(
+            Embedding.trunk_id == trunk_id,
+            Embedding.rotation == Image.rotation,
+            Embedding.image_id.in_(id_rows(session, image_ids.tolist())),
         )
-    }
+    )
+    rows = session.execute(query).all()
+    placed = np.fromiter(chain.from_iterable(rows), np.int64, 3 * len(rows)).reshape(-1, 3)
+    return placed[np.argsort(placed[:, 0])]
 
 
-def _open_or_forget(trunk: TrunkRef, row: _Row) -> NDArray[np.float16] | None:
-    try:
-        return open_shard(trunk, row.name, rows=row.rows)
-    except ShardDamaged as damage:
-        forget_shard(row.shard_id, reason=damage.message)
-        return None
+def _open_shards(session: Session, trunk: TrunkRef, shard_ids: list[int]) -> dict[int, NDArray[np.float16]]:
+    """The rows of these shards, mapped, but for damaged ones."""
+    query = select(EmbeddingShard.id, EmbeddingShard.name, EmbeddingShard.rows)
+    opened: dict[int, NDArray[np.float16]] = {}
+    for shard_id, name, rows in session.execute(query.where(EmbeddingShard.id.in_(id_rows(session, shard_ids)))):
+        try:
+            opened[shard_id] = open_shard(trunk, name, rows=rows)
+        except ShardDamaged as damage:
+            forget_shard(shard_id, reason=damage.message)
+    return opened
 
 
 def forget_shard(shard_id: int, *, reason: str) -> None:

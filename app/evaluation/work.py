@@ -18,7 +18,7 @@ from app.evaluation.storing import clear_leftovers, put_in_force, store
 from app.evaluation.subsets import Subset, subsets_of
 from app.evaluation.thresholds import propose_thresholds
 from app.predictions.scoring import score_images
-from app.predictions.service import count_rows, finish_job, open_job, store_scores
+from app.predictions.service import finish_job, open_job, settle_rows, store_scores
 from app.registry.queries import get_version, version_classes
 
 
@@ -99,7 +99,7 @@ def evaluate(context: Context) -> None:
     gathered = [Gathered(subset, class_ids) for subset in subsets]
     _score(context, version_id, job_id, class_ids, gathered)
     evaluation_ids, figures = _store(context, version_id, job_id, gathered)
-    images = count_rows(job_id)
+    images = settle_rows(job_id)
     with write() as session:
         put_in_force(session, version_id, evaluation_ids)
         finish_job(session, job_id, images=images)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
@@ -18,7 +18,8 @@ from app.library.models import Image
 from app.library.moves import Move
 from app.predictions.models import Prediction, PredictionCount, ScoringJob
 
-_KEYS = ("job_id", "class_id", "state", "origin")
+COUNTED: Final = "identification"
+_KEYS: Final = ("job_id", "class_id", "state", "origin")
 
 
 class ResultKey(NamedTuple):
@@ -101,7 +102,7 @@ def follow_moves(session: Session, project_id: int, moves: Mapping[Move, list[in
 
 def counting_jobs(project_id: int) -> Select[int]:
     """The project's jobs whose results are counted."""
-    return select(ScoringJob.id).where(ScoringJob.project_id == project_id, ScoringJob.purpose == "identification")
+    return select(ScoringJob.id).where(ScoringJob.project_id == project_id, ScoringJob.purpose == COUNTED)
 
 
 def _shift(session: Session, changes: Mapping[tuple[int, int, str, str], int]) -> None:

@@ -13,10 +13,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.core.database import id_rows, is_sqlite
-from app.core.errors import InvalidInput, NotFound
+from app.core.errors import Conflict, InvalidInput, NotFound
 from app.inference.ranking import margin, normalised_entropy, top_k
 from app.library.models import Image
-from app.predictions.counts import ResultKey, shift_results
+from app.predictions.counts import COUNTED, ResultKey, shift_results
 from app.predictions.models import Prediction, ScoringJob
 from app.predictions.writing import insert_columns
 
@@ -69,7 +69,7 @@ def insert_rows(session: Session, job_id: int, rows: CompactRows) -> None:
     """Insert rows for the images' present rotation, with the job's counts, in the caller's write session.
 
     What an image already has in the job for that rotation stays, so repeating does no harm. Raises NotFound for a job
-    or an image that does not exist.
+    or an image that does not exist, Conflict for a job whose results were dropped.
     """
     if not len(rows):
         return
@@ -100,10 +100,14 @@ def insert_rows(session: Session, job_id: int, rows: CompactRows) -> None:
 
 def _counts(session: Session, job_id: int) -> bool:
     """Whether the job's results are counted."""
-    purpose = session.scalar(select(ScoringJob.purpose).where(ScoringJob.id == job_id))
-    if purpose is None:
+    job = session.execute(
+        select(ScoringJob.purpose, ScoringJob.dropped_at).where(ScoringJob.id == job_id)
+    ).one_or_none()
+    if job is None:
         raise NotFound(f"no scoring job {job_id}")
-    return purpose == "identification"
+    if job.dropped_at is not None:
+        raise Conflict(f"the results of job {job_id} were dropped; start another identification")
+    return bool(job.purpose == COUNTED)
 
 
 def _locked_images(session: Session, ids: list[int]) -> dict[int, tuple[int, str, str]]:

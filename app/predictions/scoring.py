@@ -59,14 +59,14 @@ def score_images(
         if on_progress is not None:
             on_progress(dealt + settled)
 
-    for page in _gathered(_ranges(image_ids, ids_per_chunk), rows_per_shard):
+    for page in together(in_ranges(image_ids, ids_per_chunk), rows_per_shard):
         ids = [image_id for ids in page for image_id in ids]
         embedded = embed_missing(
             version.trunk, ids, on_progress=tell, should_stop=should_stop, rows_per_shard=rows_per_shard
         )
         done.embedded += embedded.computed
         done.is_complete = embedded.is_complete
-        for chunk in _gathered(page, ids_per_chunk):
+        for chunk in together(page, ids_per_chunk):
             if not done.is_complete or (should_stop is not None and should_stop()):
                 done.is_complete = False
                 return done
@@ -76,13 +76,13 @@ def score_images(
     return done
 
 
-def _ranges(image_ids: Iterable[int], ids_per_chunk: int) -> Iterator[list[int]]:
+def in_ranges(image_ids: Iterable[int], ids_per_chunk: int) -> Iterator[list[int]]:
     """The ids by range: 0 to 999, 1000 to 1999 and so on."""
     for _, ids in groupby(image_ids, key=lambda image_id: image_id // ids_per_chunk):
         yield list(dict.fromkeys(ids))
 
 
-def _gathered(ranges: Iterable[list[int]], limit: int) -> Iterator[list[list[int]]]:
+def together(ranges: Iterable[list[int]], limit: int) -> Iterator[list[list[int]]]:
     """Whole ranges together, up to `limit` ids: a thin selection does not become many small steps."""
     gathered: list[list[int]] = []
     for ids in ranges:

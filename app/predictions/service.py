@@ -18,8 +18,10 @@ from app.core.errors import InvalidInput, NotFound
 from app.embeddings.store import read_embeddings
 from app.inference.ranking import top_k
 from app.library.models import Image
+from app.predictions.counts import COUNTED, kept_results
+from app.predictions.indexing import index_job
 from app.predictions.models import Prediction, ScoringJob
-from app.predictions.rows import KEPT_CLASSES, compact_rows, insert_rows, ranked_classes
+from app.predictions.rows import KEPT_CLASSES, CompactRows, compact_rows, insert_rows, ranked_classes
 from app.registry.artifacts import load_head
 from app.registry.queries import get_version, suggesting, version_classes
 from app.registry.schemas import FrozenClass, VersionRef
@@ -87,11 +89,15 @@ def store(
 
 
 def store_scores(job_id: int, class_ids: Sequence[int], image_ids: Sequence[int], scores: NDArray[np.float32]) -> None:
-    """Store the scores float32 (N, C) of any number of images, in write sessions of its own.
+    """Store the scores float32 (N, C) of any number of images, as `store_rows` does."""
+    store_rows(job_id, compact_rows(class_ids, image_ids, scores))
+
+
+def store_rows(job_id: int, rows: CompactRows) -> None:
+    """Store the rows of any number of images, in write sessions of its own.
 
     Each holds the lock for about 1,000 rows and then leaves as long to others.
     """
-    rows = compact_rows(class_ids, image_ids, scores)
     for start in range(0, len(rows), ROWS_PER_WRITE):
         began = time.monotonic()
         with write() as session:
@@ -103,12 +109,24 @@ def store_scores(job_id: int, class_ids: Sequence[int], image_ids: Sequence[int]
 def count_rows(job_id: int) -> int:
     """How many images the job has scored so far."""
     with read() as session:
+        if _counts_kept(session, job_id):
+            return sum(kept_results(session, job_id).values())
         query = select(func.count()).select_from(Prediction).where(Prediction.job_id == job_id)
         return session.scalar(query) or 0
 
 
+def _counts_kept(session: Session, job_id: int) -> bool:
+    return session.scalar(select(ScoringJob.purpose).where(ScoringJob.id == job_id)) == COUNTED
+
+
+def settle_rows(job_id: int) -> int:
+    """What is to be done once a job's rows are there, before `finish_job`; returns how many rows there are."""
+    index_job(job_id)
+    return count_rows(job_id)
+
+
 def finish_job(session: Session, job_id: int, *, images: int) -> None:
-    """Mark a job as finished. `images` comes from `count_rows`, taken before the write session."""
+    """Mark a job as finished. `images` comes from `settle_rows`, called before the write session."""
     session.execute(update(ScoringJob).where(ScoringJob.id == job_id).values(images=images, finished_at=now()))
 
 
