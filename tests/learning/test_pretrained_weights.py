@@ -1,16 +1,19 @@
+import hashlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from keras.src.legacy.saving import legacy_h5_format
 
 from app.registry.trunks import TRUNKS
-from app.registry.weights import packaged_file
+from app.registry.weights import PUBLISHED, packaged_file
 from tests.learning import tiny
-from worker.learning.backend import to_numpy
+from worker.learning.backend import keras, to_numpy
 from worker.learning.efficientnet_lite import find_weights, load_imagenet_weights
 from worker.learning.errors import ConfigInvalid, WeightsRefused, WeightsUnavailable
 from worker.learning.fit import FitResult
-from worker.learning.pretrained import find_application_weights
+from worker.learning.pretrained import find_application_weights, load_application_weights
 from worker.learning.torch_weights import read_torch_weights
 from worker.learning.trunks import build_trunk, read_trunk, write_starting_trunk
 
@@ -67,6 +70,30 @@ def test_weights_that_are_not_at_hand_name_every_place_that_was_tried(tmp_path: 
     for part in ("mobilenet_v3_small", str(folder), str(tmp_path / "keras"), "no download", "no_top_v2.h5"):
         assert part in str(refusal.value)
     assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras as it writes
+def test_a_file_of_weights_that_keras_wrote_is_taken_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    name = "mobilenet_v3_small"
+    path = tmp_path / PUBLISHED[name].file
+    theirs = keras.applications.MobileNetV3Small(
+        input_shape=(64, 64, 3), include_top=False, weights=None, pooling="avg", include_preprocessing=False
+    )
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
+    trunk = build_trunk(name, 64)
+    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    load_application_weights(trunk, name, weights_folder=tmp_path, allow_download=False, digest=digest)
+    images = tiny.pixels(64, 2).astype(np.float32)
+    expected = to_numpy(theirs(images / 127.5 - 1, training=False))
+    assert np.allclose(to_numpy(trunk(images, training=False)), expected, rtol=1e-4, atol=1e-5)
+    other = build_trunk("mobilenet_v3_large", 64)
+    path.rename(tmp_path / PUBLISHED["mobilenet_v3_large"].file)
+    with pytest.raises(WeightsRefused, match="does not fit mobilenet_v3_large"):
+        load_application_weights(
+            other, "mobilenet_v3_large", weights_folder=tmp_path, allow_download=False, digest=digest
+        )
 
 
 def test_a_file_with_a_wrong_checksum_and_a_failed_download_are_told_apart(

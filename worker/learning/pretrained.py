@@ -6,6 +6,7 @@ no time limit and raises bare exceptions.
 
 import hashlib
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +21,15 @@ _MD5_DIGITS: Final = 32
 
 
 def load_application_weights(
-    trunk: Any, architecture: str, *, weights_folder: Path | None, allow_download: bool
+    trunk: Any, architecture: str, *, weights_folder: Path | None, allow_download: bool, digest: str | None = None
 ) -> None:
-    """Fills `trunk`. Raises WeightsUnavailable if no place has the file, WeightsRefused if it does not fit."""
-    path = find_application_weights(architecture, weights_folder=weights_folder, allow_download=allow_download)
+    """Fills `trunk`; `digest` as in `find_application_weights`.
+
+    Raises WeightsUnavailable if no place has the file, WeightsRefused if it does not fit.
+    """
+    path = find_application_weights(
+        architecture, weights_folder=weights_folder, allow_download=allow_download, digest=digest
+    )
     try:
         if architecture == "convnext_tiny":
             load_keras_weights(trunk, path)
@@ -34,14 +40,21 @@ def load_application_weights(
 
 
 def find_application_weights(
-    architecture: str, *, weights_folder: Path | None, allow_download: bool, address: str | None = None
+    architecture: str,
+    *,
+    weights_folder: Path | None,
+    allow_download: bool,
+    address: str | None = None,
+    digest: str | None = None,
 ) -> Path:
     """The checked file of `architecture`: in the folder, in Keras's cache, or fetched into that cache.
 
-    `address` is another place to fetch it from. Raises WeightsUnavailable, which lists each place tried and what was
-    wrong there.
+    `address` is another place to fetch it from, `digest` that of other weights than the published ones.
+    Raises WeightsUnavailable, which lists each place tried and what was wrong there.
     """
     source = PUBLISHED[architecture]
+    if digest is not None:
+        source = replace(source, digest=digest)
     tried: list[str] = []
     for path in published_places(architecture, weights_folder):
         problem = _problem_of(path, source)
