@@ -30,6 +30,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from sqlalchemy import select, update
 
+import app.assembly.following  # noqa: F401 - counts of results follow the images
 from app.core.database import read, write
 from app.embeddings.centres import unit_rows
 from app.embeddings.store import read_embeddings
@@ -88,10 +89,10 @@ def measure(options: Options) -> Outcome:
     for photo in load_photos(options):
         sets.setdefault(photo.set_name, []).append(photo)
     for name, photos in sets.items():
-        classes = _class_names(options, photos)
+        classes = name_classes(options, photos)
         with installation() as data:
             say(f"{name}: importing and embedding {len(photos)} photos")
-            stock = _stock(photos, classes, export(TRUNK, data))
+            stock = make_stock(photos, classes, export(TRUNK, data))
             found = [_round(stock, seed, rare) for seed in range(rounds)]
         recalls = {key: float(np.mean([recall for each in found for recall in each[key]])) for key in found[0]}
         mine, near = recalls["product"], max(recalls["nearest"], recalls["three_nearest"])
@@ -112,7 +113,7 @@ def measure(options: Options) -> Outcome:
     return Outcome(parameters, figures, goals)
 
 
-def _class_names(options: Options, photos: Sequence[Photo]) -> list[str]:
+def name_classes(options: Options, photos: Sequence[Photo]) -> list[str]:
     """The class of each photo: its folder, or where a taxonomy names sub-classes the class above it."""
     above: dict[str, str] = {}
     if options.data is not None and (path := options.data / f"{photos[0].set_name}-taxonomy.csv").exists():
@@ -121,7 +122,8 @@ def _class_names(options: Options, photos: Sequence[Photo]) -> list[str]:
     return [above.get(photo.class_name, photo.class_name) for photo in photos]
 
 
-def _stock(photos: Sequence[Photo], classes: Sequence[str], exported: Any) -> Stock:
+def make_stock(photos: Sequence[Photo], classes: Sequence[str], exported: Any) -> Stock:
+    """The photos in a library, with their embeddings by the exported trunk."""
     project_id = make_project()
     with Preparer() as preparer:
         fill_library(project_id, [photo.content for photo in photos], preparer)
@@ -182,13 +184,13 @@ def _layout(stock: Stock, seed: int, rare: int) -> Layout:
             chosen.append(place)
             hidden[drawn[0]] = labelled[drawn[1]] = True
         elif len(chosen) >= rare or len(images) < LABELLED + HIDDEN:
-            labelled[_draw_groups(stock, images, random)] = True
+            labelled[draw_groups(stock, images, random)] = True
     is_rare = np.isin(stock.truth, chosen)
-    labelled &= is_rare | ~_near(stock, hidden)
-    return Layout(chosen, labelled, hidden, hidden | ~(is_rare | labelled | _near(stock, labelled)))
+    labelled &= is_rare | ~near_to(stock, hidden)
+    return Layout(chosen, labelled, hidden, hidden | ~(is_rare | labelled | near_to(stock, labelled)))
 
 
-def _near(stock: Stock, some: Flags) -> Flags:
+def near_to(stock: Stock, some: Flags) -> Flags:
     """Which images have a near neighbour among some."""
     near: Flags = (stock.cosines[:, some] > NEAR).any(axis=1)
     return near
@@ -207,12 +209,14 @@ def _draw_rare(
     return None
 
 
-def _draw_groups(stock: Stock, images: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """About SHARE of a class's images, whole groups of near neighbours at a time."""
+def draw_groups(
+    stock: Stock, images: NDArray[np.int64], random: np.random.Generator, share: float = SHARE
+) -> NDArray[np.int64]:
+    """About `share` of a class's images, whole groups of near neighbours at a time."""
     count, group_of = connected_components(csr_array(stock.cosines[np.ix_(images, images)] > NEAR), directed=False)
     order = random.permutation(count)
     before = np.cumsum(np.bincount(group_of)[order]) - np.bincount(group_of)[order]
-    return images[np.isin(group_of, order[before < SHARE * len(images)])]
+    return images[np.isin(group_of, order[before < share * len(images)])]
 
 
 def _label(stock: Stock, layout: Layout) -> Mapping[int, int]:

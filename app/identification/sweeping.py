@@ -68,7 +68,7 @@ class Plan:
 
 
 def request_plan(
-    session: Session, asked: AcceptAbove | RemoveBelow, *, job_id: int, project_id: int, user_id: int
+    session: Session, asked: AcceptAbove | RemoveBelow, *, job_id: int, project_id: int, user_id: int | None
 ) -> int:
     """Queue a plan over a job's results; returns its run. Raises NotFound."""
     scope = job_scope(session, job_id, project_id)
