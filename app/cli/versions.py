@@ -8,9 +8,10 @@ import typer
 
 from app.cli.output import AsJson, ProjectName, described, ended, project_id_of, reported, say
 from app.cli.views import view_of
-from app.cli.waiting import workers_at_hand
+from app.cli.waiting import console, workers_at_hand
 from app.core.database import Json, read, write
 from app.core.errors import Conflict, InvalidInput, NotFound
+from app.identification.estimate import Estimate, estimate
 from app.identification.schemas import Selection
 from app.identification.service import request_identification
 from app.promotion import service as promotion
@@ -70,13 +71,25 @@ def identify(
         selection = Selection(kind="unknown" if unknowns else "pool", query="")
         if view:
             selection = Selection(kind="filter", query=view_of(project_id, view).query)
+        with read() as session:
+            foreseen = estimate(session, selection, project_id=project_id, version_id=version_id)
+        console.print(_foreseen(foreseen), style="dim", highlight=False)
         with write() as session:
             run_id = request_identification(session, project_id=project_id, version_id=version_id, selection=selection)
-        say(described(ended([run_id])[0]), as_json=as_json, text=_identified)
+        done = described(ended([run_id])[0]) | {"estimate": foreseen.to_public()}
+        say(done, as_json=as_json, text=_identified)
+
+
+def _foreseen(foreseen: Estimate) -> str:
+    how_long = "how long is not known yet" if foreseen.seconds is None else f"about {foreseen.seconds:,.0f} s"
+    about = "about " if foreseen.is_sampled else ""
+    return (
+        f"{foreseen.images:,} images, {about}{foreseen.to_embed:,} of them to embed first: {how_long} with one worker."
+    )
 
 
 def _identified(result: Json) -> str:
-    return f"Identified {result['result'].get('images', 0)} images ({result['seconds']:.1f} s)."
+    return f"Identified {result['result'].get('images', 0):,} images ({result['seconds']:.1f} s)."
 
 
 def promote(

@@ -54,11 +54,18 @@ def wait_for(run_ids: list[int]) -> list[Run]:
                     shown[run.id] = bars.add_task(run.title, total=None, note="")
                 total = run.progress_total or None
                 done = total if run.state == RunState.SUCCEEDED and total else run.progress_done
-                note = run.progress_note if run.state == RunState.RUNNING else run.state
+                note = _note(run) if run.state == RunState.RUNNING else run.state
                 bars.update(shown[run.id], total=total, completed=done or 0, note=note)
             if all(run.state in ENDED for run in found.values()):
                 return [found[run_id] for run_id in run_ids]
             time.sleep(POLL_SECONDS)
+
+
+def _note(run: Run) -> str:
+    """What the work says of itself, with its rate and the time left where it tells them."""
+    rate, left = run.progress.get("images_per_second"), run.progress.get("eta_seconds")
+    parts = [run.progress_note, f"{rate:,.0f} images/s" if rate else "", f"{left:,.0f} s left" if left else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def follow_ups_of(run_id: int) -> list[int]:

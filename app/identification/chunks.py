@@ -201,16 +201,18 @@ def finish(session: Session, part: Part, holder: Holder, scored: Scored, seconds
 def sums(session: Session, run_id: int) -> Sums:
     """How far a run is: one statement over its chunks, of which there are some thousand at most."""
     is_open = Chunk.done_at.is_(None)
-    columns = (Chunk.images, Chunk.dealt, Chunk.scored, Chunk.embedded, Chunk.unreadable, Chunk.seconds)
-    row = session.execute(
+    columns = (Chunk.images, Chunk.dealt, Chunk.scored, Chunk.embedded, Chunk.unreadable)
+    chunks, open_chunks, workers, seconds, *images = session.execute(
         select(
             func.count(),
             func.count().filter(is_open),
             func.count(func.distinct(Chunk.claimed_by)).filter(is_open, _is_held()),
+            func.coalesce(func.sum(Chunk.seconds), 0.0),
             *(func.coalesce(func.sum(column), 0) for column in columns),
         ).where(Chunk.run_id == run_id)
     ).one()
-    return Sums(*(int(value) for value in row[:-1]), float(row[-1]))
+    told = dict(zip(("images", "dealt", "scored", "embedded", "unreadable"), map(int, images), strict=True))
+    return Sums(chunks=chunks, open_chunks=open_chunks, workers=workers, seconds=float(seconds), **told)
 
 
 def unreadable_ids(session: Session, run_id: int) -> list[int]:

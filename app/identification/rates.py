@@ -31,7 +31,14 @@ def keep_rates(session: Session, run_id: int, trunk_id: int) -> None:
             )
         ).one()
         if images >= FEWEST_IMAGES and seconds > 0:
-            rows.append({"trunk_id": trunk_id, "step": step, "images_per_s": images / seconds, "images": int(images)})
+            rows.append(
+                {
+                    "trunk_id": trunk_id,
+                    "step": step,
+                    "images_per_s": int(images) / float(seconds),
+                    "images": int(images),
+                }
+            )
     if rows:
         statement = insert_into(session, IdentificationRate)
         fresh = {name: statement.excluded[name] for name in ("images_per_s", "images", "measured_at")}

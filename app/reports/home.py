@@ -15,6 +15,7 @@ from app.core.clock import now
 from app.datasets.models import Snapshot
 from app.evaluation.queries import evaluations_by_subset
 from app.evaluation.subsets import newest_sets
+from app.identification.again import LookView, newest_look
 from app.identification.needs import candidate_counts
 from app.identification.queries import job_lines
 from app.labelling.class_counts import class_rows, trained_together, usable_up_to
@@ -81,6 +82,7 @@ class Standing:
     served: int = 0
     waiting_for_grade: int = 0
     candidates: Candidates | None = None
+    unknowns: LookView | None = None
     open_runs: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -146,6 +148,7 @@ def standing(session: Session, project_id: int, *, lower_cutoff: int) -> Standin
         served=_capped(session, _served(project_id)),
         waiting_for_grade=waiting_for_grade(session, project_id, cap=CAP),
         candidates=_candidates(session, project_id, lacking),
+        unknowns=newest_look(session, project_id),
         open_runs={run.kind: run.state for run in reversed(open_runs(session, project_id))},
     )
 

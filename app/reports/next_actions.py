@@ -12,6 +12,7 @@ from typing import Final
 
 from app.accounts.roles import allows
 from app.labelling.queue import WAITING_CAP
+from app.library.models import ImageState
 from app.reports.home import CAP, ClassCount, Standing
 from app.web.access import RoleName
 
@@ -88,6 +89,16 @@ def _label_candidates(here: Standing) -> Advice | None:
     why = f"The throw-away version found images for classes below the cutoff: {named}."
     path = f"/identify/{here.candidates.job_id}?view=candidates"
     return Advice(f"Look through {_count(here.candidates.images, 'candidate')}", why, path, "labeller", "identify")
+
+
+def _look_at_unknowns(here: Standing) -> Advice | None:
+    look = here.unknowns
+    if look is None or not here.images.get(ImageState.UNKNOWN) or here.production is None:
+        return None
+    if here.production.number != look.version_number:
+        return None
+    why = f"v{look.version_number} looked at the unknowns again: {look.words}."
+    return Advice(f"Look at {_count(look.changed, 'unknown')}", why, look.path, "labeller", "identify")
 
 
 def _make_a_benchmark(here: Standing) -> Advice | None:
@@ -176,6 +187,7 @@ RULES: Final[Sequence[Rule]] = (
     _label_the_first,
     _train_the_first,
     _label_candidates,
+    _look_at_unknowns,
     _make_a_benchmark,
     _look_at_the_gate,
     _train_with_new_classes,

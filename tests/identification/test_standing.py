@@ -195,6 +195,7 @@ def test_what_unknowns_became_is_counted_by_class_told_and_shown(project: Projec
     change = look.changes[0]
     assert f"now look{'s' if change.images == 1 else ''} like {change.name}" in page
     assert look.path_of(change).replace("&", "&amp;") in page
+    assert look.words in visitor.get(f"/projects/{project.slug}").text
     assert stand(project.id).state == RunState.SUCCEEDED
     with read() as session:
         assert len(list(session.scalars(select(Notice.id)))) == 1
