@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.identification.act_models import Retirement
 from app.identification.scope import LOWER, UPPER, JobScope
+from app.labelling.class_counts import usable_up_to
 from app.library.models import USABLE, Image, ImageCount, ImageState, Origin
 from app.predictions.models import ScoringJob
 from app.projects.models import Project
@@ -44,10 +46,18 @@ def facts_of(session: Session, scope: JobScope) -> Facts:
     """The facts of a job, read once for a session that only reads."""
     memory: dict[int, Facts] = session.info.setdefault(_MEMORY, {}) if session.info.get("is_read") else {}
     if scope.job_id not in memory:
-        low_classes = session.scalars(_low_classes(scope.job_id)).all()
+        low_classes = _still_low(session, scope)
         leaning = session.scalars(_leaning(scope.job_id)).all()
         memory[scope.job_id] = Facts(low_classes, leaning, scope.lower_threshold, scope.upper_threshold)
     return memory[scope.job_id]
+
+
+def _still_low(session: Session, scope: JobScope) -> list[int]:
+    """As `_low_classes`, with each class counted no further than to what is enough."""
+    enough = scope.lower_cutoff * JUST_MADE_IT
+    were = [entry.class_id for entry in scope.classes if entry.usable < enough]
+    usable = usable_up_to(session, scope.project_id, were, cap=ceil(enough)) if were else {}
+    return [class_id for class_id in were if usable.get(class_id, 0) < enough]
 
 
 def _low_classes(job_id: int) -> Select[int]:

@@ -90,7 +90,7 @@ def to_library(job_id: int, wanted: ResultFilter) -> ImageFilter:
     asked = wanted.library.to_query()
     if state is not None:
         asked.setdefault("state", state)
-    return ImageFilter.from_query(asked | {NAME: written(job_id, wanted)})
+    return ImageFilter.stored(urlencode(asked | {NAME: written(job_id, wanted)}))
 
 
 def from_library(chosen: ImageFilter) -> tuple[int, ResultFilter] | None:

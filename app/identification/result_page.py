@@ -29,7 +29,7 @@ _MOST_SECTIONS = 100_000
 
 def page_context(session: Session, scope: JobScope, wanted: ResultFilter, place: Mapping[str, str]) -> dict[str, Any]:
     """Everything the page needs; `place` is where its list begins. Raises InvalidInput for a place that is none."""
-    others = other_jobs(session, scope)
+    others, start = other_jobs(session, scope), _section(place.get("section", "0"))
     context: dict[str, Any] = {
         "scope": scope,
         "wanted": wanted,
@@ -47,7 +47,6 @@ def page_context(session: Session, scope: JobScope, wanted: ResultFilter, place:
         "words": {"sort": SORT_WORDS, "mix": MIX_WORDS, "differs": DIFFERS_WORDS, "group": GROUP_WORDS},
     }
     if wanted.group and wanted.view != "candidates":
-        start = _section(place.get("section", "0"))
         context["sections"] = sections_page(session, scope, wanted, start=start)
         context["section"] = start
         context["found"] = queries.ResultPage(context["sections"].results, None, None)
