@@ -1,10 +1,10 @@
-"""Tables of looking through results: what watchers of classes were told, and orders by difference as they are kept."""
+"""Tables of looking through results: what watchers of classes were told, and orders by difference."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Table
@@ -26,20 +26,32 @@ class JobLook(Table):
 
 
 class DiverseOrder(Table):
-    """The first results under a filter, near-duplicates stacked, the stacks in the order of being most different.
+    """The first results under a filter by their difference, as they were ordered once: a page's address names it.
 
-    `stacks` are their sizes (uint16), `image_ids` (int64) their images one stack after the other, each stack's
-    representative first. It is never changed, so that a page's address keeps its place; a newer one has another id.
+    `considered` is how many there are, of `job_images` that the job had scored then. A newer order is another row.
     """
 
     __tablename__ = "diverse_order"
-    __table_args__ = (UniqueConstraint("job_id", "filter_key", "id"),)
+    __table_args__ = (Index("ix_diverse_order_filter", "job_id", "filter_key", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("scoring_job.id", ondelete="CASCADE"))
     filter_key: Mapped[str]
     job_images: Mapped[int]
-    looked_at: Mapped[int]
-    image_ids: Mapped[bytes] = mapped_column(LargeBinary)
-    stacks: Mapped[bytes] = mapped_column(LargeBinary)
+    considered: Mapped[int]
     created_at: Mapped[datetime]
+
+
+class StackedImage(Table):
+    """An image of an order: near-duplicates share a `stack`, which are numbered from the most different on.
+
+    `position` counts through the order; within a stack the surest comes first.
+    """
+
+    __tablename__ = "stacked_image"
+    __table_args__ = (Index("ix_stacked_image_stack", "order_id", "stack"),)
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("diverse_order.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    stack: Mapped[int] = mapped_column(Integer)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))

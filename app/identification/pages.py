@@ -55,7 +55,8 @@ def cells(
         found = queries.results_page(
             session, scope, wanted, before=place.get("before"), after=place.get("after"), at=at, limit=_FURTHER
         )
-    return render(request, "identification/_cells.html", scope=scope, found=found)
+    path = f"/projects/{access.project.slug}/identify/{job_id}"
+    return render(request, "identification/_cells.html", scope=scope, wanted=wanted, found=found, path=path)
 
 
 @router.post("/{job_id}/accept")

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from app.core.database import Json, id_rows
 from app.core.errors import InvalidInput
+from app.identification.diversity import different_page
 from app.identification.matching import scored
 from app.identification.schemas import MAX_ID, ResultFilter
 from app.identification.scope import JobScope
+from app.identification.stack_fields import stack_query
 from app.identification.standing import KIND
 from app.identification.views import OPEN_STATES
 from app.identification.walking import Place, falling, look, place_of
@@ -72,6 +74,9 @@ class Result:
     similarity: float | None
     nearest_id: int | None
     place: float
+    behind: int = 0
+    """In the order by difference: how many near-duplicates this one stands for; `stack_query` filters by them all."""
+    stack_query: str = ""
 
     @property
     def is_settled(self) -> bool:
@@ -167,6 +172,8 @@ def results_page(
 
     Candidates are of one class, the likeliest first. Raises InvalidInput for a cursor that is none of ours.
     """
+    if wanted.sort == "different" and not wanted.like:
+        return _by_difference(session, scope, wanted, before=before, after=after, at=at, limit=limit)
     if before is None and after is not None:
         walked = look(session, scope, wanted, limit=limit, start=read_cursor(after), upwards=True)
         shown = results_at(session, scope, wanted, walked.places[::-1])
@@ -178,6 +185,27 @@ def results_page(
     return ResultPage(
         results_at(session, scope, wanted, walked.places), _cursor(walked.reached), newest if has_newer else None
     )
+
+
+def _by_difference(
+    session: Session,
+    scope: JobScope,
+    wanted: ResultFilter,
+    *,
+    before: str | None,
+    after: str | None,
+    at: int | None,
+    limit: int,
+) -> ResultPage:
+    page = different_page(session, scope, wanted, before=before, after=after, at=at, limit=limit)
+    stacks = {each.image_id: each for each in page.shown}
+    found = results_at(session, scope, wanted, [(0.0, image_id) for image_id in stacks])
+    shown = [
+        replace(each, behind=own.behind, stack_query=stack_query(wanted, own.stack) if own.behind else "")
+        for each in found
+        for own in [stacks[each.image_id]]
+    ]
+    return ResultPage(shown, page.older, page.newer)
 
 
 def _just_before(session: Session, scope: JobScope, wanted: ResultFilter, at: int | None) -> Place | None:

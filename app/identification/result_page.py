@@ -17,7 +17,7 @@ from app.identification.result_filter import ResultFilter
 from app.identification.saved import results_views
 from app.identification.scope import JobScope
 from app.identification.views import view_named, views_for
-from app.identification.words import DIFFERS_WORDS, GROUP_WORDS, MIX_WORDS, SORT_WORDS
+from app.identification.words import DIFFERENT_WORDS, DIFFERS_WORDS, GROUP_WORDS, MIX_WORDS, SORT_WORDS
 from app.library.words import Names
 from app.predictions.models import ScoringJob
 from app.registry.models import ModelVersion
@@ -44,7 +44,13 @@ def page_context(session: Session, scope: JobScope, wanted: ResultFilter, place:
         "library_query": "" if wanted.like else to_library(scope.job_id, wanted).query_string(),
         "sections": None,
         "section": 0,
-        "words": {"sort": SORT_WORDS, "mix": MIX_WORDS, "differs": DIFFERS_WORDS, "group": GROUP_WORDS},
+        "words": {
+            "sort": SORT_WORDS,
+            "mix": MIX_WORDS,
+            "differs": DIFFERS_WORDS,
+            "group": GROUP_WORDS,
+            "different": DIFFERENT_WORDS,
+        },
     }
     if wanted.group and wanted.view != "candidates":
         context["sections"] = sections_page(session, scope, wanted, start=start)

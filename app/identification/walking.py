@@ -48,13 +48,14 @@ _ORDERS: Final = {
     "doubtful": Order(Prediction.confidence_1, falls=False),
     "margin": Order(Prediction.margin, falls=False),
     "entropy": Order(Prediction.entropy, falls=True),
+    "different": Order(Prediction.confidence_1, falls=True),  # Only a page's list is: `diversity.py`.
 }
 
 
 def order_of(wanted: ResultFilter) -> Order:
     """The order of a filter's results. Those sought by likeness have one of their own: see `whole`."""
     return (
-        Order(Candidate.score, falls=wanted.sort == "confident")
+        Order(Candidate.score, falls=wanted.sort in ("confident", "different"))
         if wanted.view == "candidates"
         else _ORDERS[wanted.sort]
     )

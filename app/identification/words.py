@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from app.identification.diversity import MOST
 from app.identification.schemas import ResultFilter
 from app.identification.scope import JobScope
+from app.identification.spreading import NEAR
 from app.labelling.schemas import ActionResult
 from app.library.words import Names
 from app.library.words import chips as library_chips
@@ -30,7 +32,12 @@ SORT_WORDS: Final = {
     "doubtful": "Most doubtful first",
     "margin": "Closest call first",
     "entropy": "Most spread out first",
+    "different": "Most different first",
 }
+DIFFERENT_WORDS: Final = (
+    f"The surest {MOST:,} that match, each as far as can be from all before it. Near-duplicates (a cosine of {NEAR} or"
+    " more, or duplicates in the library) stand behind the surest of them: +3 shows those three, as d does."
+)
 GROUP_WORDS: Final = {"": "One list", "class": "By class", "cluster": "By cluster"}
 _PLACES: Final = ("before", "after", "section")
 _RANGES: Final = {
