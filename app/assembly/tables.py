@@ -21,6 +21,7 @@ from app.projects import models as projects
 from app.projects import notice_models as notices
 from app.projects import webhook_models as webhooks
 from app.promotion import models as promotion
+from app.registry import engine_models as engines
 from app.registry import models as registry
 from app.runs import end_models as ends
 from app.runs import models as runs
@@ -37,6 +38,7 @@ DOMAINS = (
     runs,
     ends,
     registry,
+    engines,
     library,
     curation,
     embeddings,

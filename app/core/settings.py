@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -77,7 +78,14 @@ class Settings(BaseSettings):
     embedding_versions_kept: int = Field(
         3, ge=0, le=1000, description="Newest versions whose trunks keep embeddings, beside reference and production."
     )
+    jobs_kept: int = Field(
+        10, ge=1, le=1000, description="Newest identifications, and evaluations, whose results a project keeps."
+    )
+    job_days: int = Field(90, ge=1, le=3650, description="Days until the results of a job may be dropped.")
     inference_threads: int = Field(0, ge=0, description="Threads of the inference engine; 0: all cores.")
+    inference_precision: Literal["measured", "float32"] = Field(
+        "measured", description="`float32`: new versions never compute in bfloat16, whatever the measuring says."
+    )
     identify_workers: int = Field(
         0, ge=0, le=256, description="Most workers on one identification; 0: one when embedded, four with a broker."
     )

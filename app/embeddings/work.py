@@ -74,7 +74,7 @@ def embed_missing(
         began = time.monotonic()
 
     sources = _sources(trunk, image_ids, done)
-    with closing(embed_stream(sources, trunk.engine, decode=_decoder(trunk.engine.input_size))) as batches:
+    with closing(embed_stream(sources, trunk.bulk_engine, decode=_decoder(trunk.ref.input_size))) as batches:
         for batch in batches:
             keys += [(source.image_id, source.rotation) for source in batch.keys]
             rows.append(batch.embeddings)

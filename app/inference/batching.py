@@ -5,15 +5,19 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, TypeVar
+from threading import BoundedSemaphore
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.engine import DEFAULT_BATCH, TrunkEngine
+from app.inference.engine import TrunkEngine
+from app.inference.plans import cores
 
 K = TypeVar("K")
 S = TypeVar("S")
+_MORE_THREADS_THAN_CORES: Final = 1
+"""So that a core has work while one thread waits for the interpreter or for its file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,47 +34,49 @@ def embed_stream(
     engine: TrunkEngine,
     *,
     decode: Callable[[S], NDArray[np.uint8] | None],
-    batch: int = DEFAULT_BATCH,
-    decode_threads: int = 2,
+    batch: int | None = None,
+    threads: int | None = None,
     ahead: int = 4,
 ) -> Generator[EmbeddedBatch[K], None, None]:
-    """Embed a stream of (key, source) in its order, `batch` at a time.
+    """Embed a stream of (key, source) in its order, `batch` at a time (None: the engine's own).
 
     `read` is consumed in the caller's thread (so it may use the caller's database session); `decode` turns a
-    source into pixels uint8 (S, S, 3), or None where it cannot be read, in `decode_threads` threads; one more
-    thread infers. Up to `ahead` batches are under way while the caller works on the one it got. What
-    `decode`, `read` or the engine raise reaches the caller. Closing the iterator ends the threads.
+    source into pixels uint8 (S, S, 3), or None where it cannot be read. Each of `threads` threads decodes a batch and
+    infers it, so that pixels stay in one core's cache; the engine's own number of streams bounds how many infer at
+    once. Up to `ahead` batches are under way while the caller works on the one it got. What `decode`, `read` or the
+    engine raise reaches the caller. Closing the iterator ends the threads.
     """
     sources = iter(read)
-    decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="pixels")
-    inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
+    step = batch or engine.plan.batch
+    workers = ThreadPoolExecutor(threads or cores() + _MORE_THREADS_THAN_CORES, thread_name_prefix="embed")
+    streams = BoundedSemaphore(max(1, engine.plan.streams))
     under_way: deque[Future[EmbeddedBatch[K]]] = deque()
     try:
-        while chunk := list(islice(sources, batch)):
-            keys = [key for key, _ in chunk]
-            pixels = [decoders.submit(decode, source) for _, source in chunk]
-            under_way.append(inference.submit(_embed, engine, keys, pixels, batch))
+        while chunk := list(islice(sources, step)):
+            under_way.append(workers.submit(_embed, engine, chunk, decode, streams, step))
             if len(under_way) > ahead:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()
     finally:
-        inference.shutdown(wait=False, cancel_futures=True)
-        decoders.shutdown(wait=False, cancel_futures=True)
-        inference.shutdown(wait=True)
-        decoders.shutdown(wait=True)
+        workers.shutdown(wait=True, cancel_futures=True)
 
 
 def _embed(
-    engine: TrunkEngine, keys: list[K], pixels: list[Future[NDArray[np.uint8] | None]], batch: int
+    engine: TrunkEngine,
+    chunk: list[tuple[K, S]],
+    decode: Callable[[S], NDArray[np.uint8] | None],
+    streams: BoundedSemaphore,
+    batch: int,
 ) -> EmbeddedBatch[K]:
-    decoded = [(key, image) for key, future in zip(keys, pixels, strict=True) for image in [future.result()]]
+    decoded = [(key, decode(source)) for key, source in chunk]
     readable = [(key, image) for key, image in decoded if image is not None]
     embeddings = np.empty((0, engine.width), dtype=np.float32)
     if readable:
         images = [image for _, image in readable]
         # ONNX Runtime multiplies a single row by another kernel, whose last bits differ; alone, an image goes twice.
         stacked = np.stack(images if len(images) > 1 else images * 2)
-        embeddings = engine.embed(stacked, batch=max(batch, 2))[: len(images)]
+        with streams:
+            embeddings = engine.embed(stacked, batch=max(batch, 2))[: len(images)]
     unreadable = [key for key, image in decoded if image is None]
     return EmbeddedBatch([key for key, _ in readable], embeddings, unreadable)

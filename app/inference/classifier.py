@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.engine import DEFAULT_BATCH, TrunkEngine
+from app.inference.engine import TrunkEngine
 from app.inference.errors import EngineError
 from app.inference.head import Head, load_head
 
@@ -24,7 +24,7 @@ class Classifier:
             raise EngineError(f"{rule}; got {self.engine.width} and {self.head.width}.")
 
     def scores(
-        self, images: NDArray[np.uint8] | NDArray[np.float32], *, batch: int = DEFAULT_BATCH
+        self, images: NDArray[np.uint8] | NDArray[np.float32], *, batch: int | None = None
     ) -> NDArray[np.float32]:
         """Confidences float32 (N, C) of RGB images (N, S, S, 3) in 0..255. Raises `EngineError`."""
         return self.head.scores(self.engine.embed(images, batch=batch))

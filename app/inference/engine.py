@@ -1,54 +1,40 @@
-"""The trunk as exported, run by ONNX Runtime on the CPU."""
+"""The trunk as exported, run by the engine of a plan; whichever computes, images and embeddings look alike."""
 
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as native
 
+from app.inference.backends import FAILURES, INPUT_NAME, open_backend
 from app.inference.errors import EngineError
+from app.inference.plans import EnginePlan
 
-INPUT_NAME: Final = "image"
-DEFAULT_BATCH: Final = 16
+__all__ = ["INPUT_NAME", "TrunkEngine"]
 _RANK, _CHANNELS, _EMBEDDINGS_RANK = 4, 3, 2
-
-_FAILURES = (
-    native.Fail,
-    native.InvalidArgument,
-    native.InvalidGraph,
-    native.InvalidProtobuf,
-    native.NoSuchFile,
-    native.NotImplemented,
-    native.RuntimeException,
-    OSError,
-    RuntimeError,
-)
+_PLAIN: Final = EnginePlan()
 
 
 class TrunkEngine:
     """A trunk in ONNX: input `image` float32 (N, S, S, 3) in 0..255 with N free, one output float32 (N, E).
 
-    Safe to use from several threads. `threads` counts the cores one call may use (None: all).
+    Safe to use from several threads; `plan.streams` calls at once fill the cores.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        """Load the file. Raises `EngineError` where it is missing, damaged, or not such a trunk."""
+    def __init__(self, path: Path, *, threads: int | None = None, plan: EnginePlan = _PLAIN) -> None:
+        """Load the file. `threads` counts the cores one call may use (None: as the plan says).
+
+        Raises `EngineError` where the file is missing, damaged, or not such a trunk, and where the plan cannot run.
+        """
         if not path.is_file():
             raise EngineError(f"A trunk is a file; there is none at {path.name!r}.")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        options.inter_op_num_threads = 1
-        # Waiting threads would spin on the cores that decoding needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.plan = plan if threads is None else plan.for_one_call(threads)
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except _FAILURES as error:
+            self._backend = open_backend(path, self.plan)
+        except FAILURES as error:
             raise EngineError(f"A trunk must be a valid ONNX model; {path.name!r} is not: {error}") from error
         self._input_size = self._read_input_size()
-        self._output = self._read_output()
+        self._check_outputs()
         self._width = self._measure_width()
 
     @property
@@ -62,19 +48,20 @@ class TrunkEngine:
         return self._width
 
     def embed(
-        self, images: NDArray[np.uint8] | NDArray[np.float32], *, batch: int = DEFAULT_BATCH
+        self, images: NDArray[np.uint8] | NDArray[np.float32], *, batch: int | None = None
     ) -> NDArray[np.float32]:
         """Embeddings float32 (N, E) of RGB images uint8 or float32 (N, S, S, 3) in 0..255; N may be 0.
 
-        Runs `batch` images at a time. Raises `EngineError` for another shape or dtype, and for embeddings
-        that are not finite.
+        Runs `batch` images at a time (None: the plan's). Raises `EngineError` for another shape or dtype, and for
+        embeddings that are not finite.
         """
         self._check(images)
-        if batch < 1:
-            raise EngineError(f"A batch has at least one image; got {batch}.")
+        step = self.plan.batch if batch is None else batch
+        if step < 1:
+            raise EngineError(f"A batch has at least one image; got {step}.")
         embeddings = np.empty((len(images), self._width), dtype=np.float32)
-        for start in range(0, len(images), batch):
-            embeddings[start : start + batch] = self._run(images[start : start + batch])
+        for start in range(0, len(images), step):
+            embeddings[start : start + step] = self._run(images[start : start + step])
         if not np.isfinite(embeddings).all():
             raise EngineError("An embedding must be finite; the trunk gave NaN or infinity.")
         return embeddings
@@ -82,10 +69,9 @@ class TrunkEngine:
     def _run(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         feed = np.ascontiguousarray(images, dtype=np.float32)
         try:
-            output: NDArray[np.float32] = self._session.run([self._output], {INPUT_NAME: feed})[0]
-        except _FAILURES as error:
+            return self._backend.run(feed)
+        except FAILURES as error:
             raise EngineError(f"The trunk failed on {feed.shape}: {error}") from error
-        return output
 
     def _check(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> None:
         wanted = (self._input_size, self._input_size, 3)
@@ -95,22 +81,20 @@ class TrunkEngine:
             raise EngineError(f"Images must be uint8 or float32; got {images.dtype}.")
 
     def _read_input_size(self) -> int:
-        inputs = self._session.get_inputs()
-        if [node.name for node in inputs] != [INPUT_NAME]:
-            raise EngineError(f"A trunk has one input {INPUT_NAME!r}; got {[node.name for node in inputs]}.")
-        shape, kind = inputs[0].shape, inputs[0].type
+        found = self._backend
+        if found.inputs != [INPUT_NAME]:
+            raise EngineError(f"A trunk has one input {INPUT_NAME!r}; got {found.inputs}.")
+        shape, kind = found.shape, found.kind
         is_square = len(shape) == _RANK and isinstance(shape[1], int) and shape[1] == shape[2] and shape[3] == _CHANNELS
         if not is_square or kind != "tensor(float)":
             raise EngineError(f"A trunk's input is float32 (N, S, S, 3) with a fixed S; got {kind} {shape}.")
         if isinstance(shape[0], int):
             raise EngineError(f"A trunk must be exported with a free batch size; this one takes {shape[0]} images.")
-        return int(shape[1])
+        return int(str(shape[1]))
 
-    def _read_output(self) -> str:
-        outputs = self._session.get_outputs()
-        if len(outputs) != 1:
-            raise EngineError(f"A trunk has one output; got {[node.name for node in outputs]}.")
-        return str(outputs[0].name)
+    def _check_outputs(self) -> None:
+        if len(self._backend.outputs) != 1:
+            raise EngineError(f"A trunk has one output; got {self._backend.outputs}.")
 
     def _measure_width(self) -> int:
         """By running it once: exporters do not always write the output's shape."""

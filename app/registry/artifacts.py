@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from app.core.database import read
@@ -18,18 +18,31 @@ from app.inference.classifier import Classifier
 from app.inference.engine import TrunkEngine
 from app.inference.head import Head
 from app.inference.head import load_head as read_head
+from app.inference.plans import EnginePlan
+from app.registry.engines import plan_for
 from app.registry.queries import get_trunk, get_version, version_classes
 from app.registry.schemas import FrozenClass, TrunkRef, VersionRef
 
 FOLDER = "artifacts"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LoadedTrunk:
-    """A trunk ready to embed."""
+    """A trunk whose file was checked, and the plan by which this machine runs it. Its engines open when asked for."""
 
     ref: TrunkRef
-    engine: TrunkEngine
+    plan: EnginePlan
+
+    @cached_property
+    def engine(self) -> TrunkEngine:
+        """For one call that shall answer soonest, as serving makes them. Raises EngineError."""
+        plan = self.plan.for_one_call(get_settings().inference_threads)
+        return _engine(self.ref.exported_file, self.ref.exported_digest, plan)
+
+    @cached_property
+    def bulk_engine(self) -> TrunkEngine:
+        """For as many images a second as the machine can. Raises EngineError."""
+        return _engine(self.ref.exported_file, self.ref.exported_digest, self.plan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,9 +95,15 @@ def checked_path(name: str, digest: str) -> Path:
     return path
 
 
-@lru_cache(maxsize=3)
-def _engine(name: str, digest: str, threads: int) -> TrunkEngine:
-    return TrunkEngine(checked_path(name, digest), threads=threads or None)
+@lru_cache(maxsize=32)
+def _verified(name: str, digest: str) -> Path:
+    """Read through once a process: a trunk is asked for again with each chunk of a job."""
+    return checked_path(name, digest)
+
+
+@lru_cache(maxsize=4)
+def _engine(name: str, digest: str, plan: EnginePlan) -> TrunkEngine:
+    return TrunkEngine(checked_path(name, digest), plan=plan)
 
 
 @lru_cache(maxsize=32)
@@ -92,20 +111,20 @@ def _head(name: str, digest: str, temperature: float) -> Head:
     return read_head(checked_path(name, digest), temperature=temperature)
 
 
-def _loaded_trunk(ref: TrunkRef) -> LoadedTrunk:
-    threads = get_settings().inference_threads
-    return LoadedTrunk(ref, _engine(ref.exported_file, ref.exported_digest, threads))
-
-
 def load_trunk(trunk_id: int) -> LoadedTrunk:
-    """A trunk with its engine. Raises NotFound, Unavailable (missing or changed file), EngineError."""
+    """A trunk with the plan that is pinned for this machine.
+
+    Raises NotFound, and Unavailable for a missing or changed file or a precision that this machine cannot compute in.
+    """
     with read() as session:
         ref = get_trunk(session, trunk_id)
-    return _loaded_trunk(ref)
+        plan = plan_for(session, trunk_id)
+    _verified(ref.exported_file, ref.exported_digest)
+    return LoadedTrunk(ref, plan)
 
 
 def load_head(version_id: int) -> LoadedHead:
-    """A version's head without its trunk's engine: cheap enough for a page. Raises as `load_trunk` does."""
+    """A version's head without its trunk: cheap enough for a page. Raises as `load_trunk` does."""
     with read() as session:
         version = get_version(session, version_id)
         classes = tuple(version_classes(session, version_id))
@@ -121,4 +140,4 @@ def load_head(version_id: int) -> LoadedHead:
 def load_version(version_id: int) -> LoadedVersion:
     """A version with trunk and head. Raises as `load_trunk` does."""
     loaded = load_head(version_id)
-    return LoadedVersion(loaded.version, loaded.classes, _loaded_trunk(loaded.version.trunk), loaded.head)
+    return LoadedVersion(loaded.version, loaded.classes, load_trunk(loaded.version.trunk.id), loaded.head)

@@ -100,7 +100,10 @@ def _look(project_id: int, known: Active | None) -> Active | None:
             return None
         if known is not None and known.production.version_id == serving.version_id:
             return Active(serving, known.loaded, policy)
-        return Active(serving, load_version(serving.version_id), policy)
+        loaded = load_version(serving.version_id)
+        # Its engine opens here, so that no request waits for it.
+        loaded.trunk.engine  # noqa: B018
+        return Active(serving, loaded, policy)
     except (SQLAlchemyError, WinnowError) as error:
         if known is None:
             raise

@@ -11,3 +11,11 @@ from worker.execution import execute_run
 def measure(run_id: int) -> None:
     """Measure how fast trunks train and infer here."""
     execute_run(run_id, measure_trunks)
+
+
+@celery_app.task(name="registry.measure_engines")
+def choose(run_id: int) -> None:
+    """Find the fastest engine for a version here that answers as the trained network does."""
+    from worker.tasks.engine_steps import measure_engines
+
+    execute_run(run_id, measure_engines)

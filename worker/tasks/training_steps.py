@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from app.core.database import read, write
 from app.core.settings import get_settings
 from app.core.storage import get_storage
-from app.datasets.schemas import TEST, TRAIN, Manifest
+from app.datasets.schemas import TEST, Manifest
 from app.embeddings.store import read_embeddings
 from app.embeddings.work import embed_missing
 from app.imaging.model_input import PREPROCESSING_VERSION
+from app.inference.head import load_head
+from app.inference.trials import LEAST_IMAGES
 from app.registry.artifacts import checked_path, load_trunk
+from app.registry.engines import is_pinned_here
 from app.registry.schemas import TrunkRef
 from app.training.pixels import SnapshotPixels
 from app.training.recording import load_job, record_environment, register
@@ -30,10 +33,11 @@ from worker.learning.backend import tf
 from worker.learning.config import FitConfig
 from worker.learning.data import ManifestRow, Samples, Split, embedding_samples, pack_manifest
 from worker.learning.distill import UNLABELLED
-from worker.learning.errors import FitCancelled, ManifestInvalid
+from worker.learning.errors import FitCancelled
 from worker.learning.fit import FitResult, fit, fit_head
 from worker.learning.parity import check_exported, served_rate
 from worker.learning.warm_start import ParentHead
+from worker.tasks.engine_steps import ENGINE_IMAGES, choose_engine, images_of
 from worker.tasks.training_faults import full_disk_said, parent_file, refuse_empty_classes
 from worker.tasks.training_teacher import lesson
 from worker.tasks.training_teller import Teller, figures
@@ -82,9 +86,11 @@ def _made(context: RunContext, job: TrainingJob, folder: Path) -> tuple[MadeArti
         context.raise_if_cancelled()
         raise
     context.progress(0, 0, "Checking what was exported")
-    images = _parity_images(job, fitted.trunk.input_size)
+    seen = images_of(job.manifest, fitted.trunk.input_size, most=ENGINE_IMAGES)
+    images = seen[np.linspace(0, len(seen) - 1, min(PARITY_IMAGES, len(seen))).astype(np.int64)]
     parity = _parity(fitted, images)
     result = fitted.result
+    _choose_engine(context, fitted, seen)
     publish(result.head_path, f"{result.head_digest}.head.safetensors")
     made = MadeArtifacts(
         trunk_id=fitted.trunk.id,
@@ -234,16 +240,13 @@ def _parity(fitted: _Fitted, images: NDArray[np.uint8]) -> dict[str, object]:
     return asdict(report)
 
 
-def _parity_images(job: TrainingJob, size: int) -> NDArray[np.uint8]:
-    """Up to PARITY_IMAGES images spread over test and validation; of train where there are none."""
-    order = np.lexsort((job.manifest.image_ids, job.manifest.splits == TRAIN))
-    measured = int(np.sum(job.manifest.splits != TRAIN))
-    pool = job.manifest.image_ids[order][: measured or len(order)]
-    chosen = pool[np.linspace(0, len(pool) - 1, min(PARITY_IMAGES, len(pool))).astype(np.int64)]
-    found = [pixels for pixels in SnapshotPixels(job.manifest, size).read(chosen.tolist()) if pixels is not None]
-    if not found:
-        raise ManifestInvalid("None of the images that the exported network is checked on is at hand.")
-    return np.stack(found)
+def _choose_engine(context: RunContext, fitted: _Fitted, images: NDArray[np.uint8]) -> None:
+    """Pin an engine for a trunk that has none here; on too few images the plain one stays, in float32."""
+    with read() as session:
+        has_one = is_pinned_here(session, fitted.trunk.id)
+    if not has_one and len(images) >= LEAST_IMAGES:
+        context.progress(0, 0, "Choosing the engine that will serve")
+        choose_engine(fitted.trunk, load_head(fitted.result.head_path), images)
 
 
 def _manifest_rows(manifest: Manifest) -> Sequence[ManifestRow]:
