@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.core.errors import InvalidInput
 from app.library.filters import ImageFilter
+from app.library.grammar import field_named
 
 MAX_ID: Final = 2**63 - 1
 KEPT_CLASSES: Final = 5
@@ -61,8 +62,11 @@ class ResultFilter(BaseModel):
     @classmethod
     def _is_a_filter(cls, query: str) -> str:
         """In one spelling, so that equal filters have equal addresses."""
+        names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+        if query and (not names or any(field_named(name) is None for name in names)):
+            raise ValueError("a filter of the library, as its address has it")
         try:
-            return ImageFilter.stored(query).query_string() if query else ""
+            return ImageFilter.stored(query).query_string()
         except InvalidInput as error:
             raise ValueError(error.message) from error
 

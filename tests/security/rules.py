@@ -28,6 +28,8 @@ from app.training.forms import TrainingForm
 from tests.factories.serving import small_image
 from tests.security.acting_requests import OF_ACTING, of_acting
 from tests.security.identification_requests import OF_IDENTIFICATION, of_identification
+from tests.security.results_requests import OF_RESULTS, of_results
+from tests.security.prediction_requests import OF_PREDICTIONS
 from tests.security.review_requests import of_review
 from tests.security.sent import API, CONFLICT, PROJECT, Sent
 from tests.security.study_requests import OF_STUDIES, of_studies
@@ -262,7 +264,7 @@ _BY_ROLE = {
     "administrator": ADMINISTRATOR,
 }
 DECLARED = {line: role for role, lines in _BY_ROLE.items() for line in lines.split("\n") if line} | OF_RECIPES
-DECLARED |= OF_STUDIES | OF_ACTING | OF_TELLING | OF_IDENTIFICATION
+DECLARED |= OF_STUDIES | OF_ACTING | OF_TELLING | OF_IDENTIFICATION | OF_RESULTS | OF_PREDICTIONS
 
 FILTERS: dict[str, type[BaseModel]] = {
     f"GET {PROJECT}/identify/{{job_id}}": ResultFilter,
@@ -295,6 +297,7 @@ def acceptable(world: World) -> dict[str, Sent]:
     return {
         **of_training(world),
         **of_telling(world),
+        **of_results(world),
         f"POST {API}/identify": Sent(content=small_image()),
         f"POST {API}{PROJECT}/identify": Sent(content=small_image()),
         f"POST {PROJECT}/label/next": Sent(json={"count": 2}),

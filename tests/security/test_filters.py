@@ -35,7 +35,7 @@ TRAVERSALS = (
 LISTS = ("library", "identify/{job_id}", "datasets/totals", "transactions", "runs", "classes", "history", "models")
 CHOICES = {
     "library": ("size", "state", "origin", "quality", "split", "in_benchmark", "class_id", "before"),
-    "identify/{job_id}": ("sort", "view", "state", "after", "low", "class_id"),
+    "identify/{job_id}": ("sort", "view", "state", "after", "low", "class_id", "like", "query", "versus", "section"),
     "classes": ("sort", "page"),
     "history": ("by", "before"),
     "runs": ("state", "before"),
