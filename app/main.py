@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from app.assembly import fields as _filter_fields  # noqa: F401 - filters know every domain's fields by it
 from app.assembly import following as _followers  # noqa: F401 - images may change where it is imported
+from app.assembly import needing as _needs  # noqa: F401 - old results go only where it is imported
 from app.assembly.background import BACKGROUND, SERVING, Background
 from app.assembly.routers import ROUTERS, SERVE_ROUTERS
 from app.core.logging import configure_logging

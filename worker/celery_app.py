@@ -10,6 +10,7 @@ from celery.signals import setup_logging, worker_process_init
 
 from app.assembly import fields as _filter_fields  # noqa: F401 - filters know every domain's fields by it
 from app.assembly import following as _followers  # noqa: F401 - images may change where it is imported
+from app.assembly import needing as _needs  # noqa: F401 - old results go only where it is imported
 from app.core.database import get_engine
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
@@ -25,6 +26,7 @@ TASK_MODULES = (
     "worker.tasks.identification_acts",
     "worker.tasks.labelling",
     "worker.tasks.library",
+    "worker.tasks.predictions",
     "worker.tasks.registry",
     "worker.tasks.runs",
     "worker.tasks.studies",
@@ -74,6 +76,11 @@ celery_app.conf.update(
         },
         "clean-embeddings": {
             "task": "embeddings.request_cleanings",
+            "schedule": 6 * 3600.0,
+            "options": {"queue": "default", "expires": 3600.0},
+        },
+        "clean-results": {
+            "task": "predictions.request_cleanings",
             "schedule": 6 * 3600.0,
             "options": {"queue": "default", "expires": 3600.0},
         },

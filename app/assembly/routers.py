@@ -41,6 +41,7 @@ from app.library import media
 from app.library import pages as library
 from app.library import quality_pages as quality
 from app.library import view_pages as views
+from app.predictions import keeping_pages as kept_results
 from app.predictions import pages as predictions
 from app.projects import notice_pages as notices
 from app.projects import pages as projects
@@ -102,6 +103,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     references.router,
     map_pages.router,
     predictions.router,
+    kept_results.router,
     result_view_pages.router,
     identification_jobs.router,
     identification.router,

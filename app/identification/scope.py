@@ -55,10 +55,11 @@ def job_scope(session: Session, job_id: int, project_id: int) -> JobScope:
             ScoringJob.id == job_id,
             ScoringJob.project_id == project_id,
             ScoringJob.purpose == "identification",
+            ScoringJob.dropped_at.is_(None),
         )
     ).one_or_none()
     if job is None:
-        raise NotFound(f"no identification {job_id} in this project")
+        raise NotFound(f"no identification {job_id} with results in this project; old ones are dropped by its policy")
     serving = production(session, project_id)
     return JobScope(
         job_id,

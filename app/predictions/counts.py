@@ -102,7 +102,8 @@ def follow_moves(session: Session, project_id: int, moves: Mapping[Move, list[in
 
 def counting_jobs(project_id: int) -> Select[int]:
     """The project's jobs whose results are counted."""
-    return select(ScoringJob.id).where(ScoringJob.project_id == project_id, ScoringJob.purpose == COUNTED)
+    has_results = ScoringJob.dropped_at.is_(None)
+    return select(ScoringJob.id).where(ScoringJob.project_id == project_id, ScoringJob.purpose == COUNTED, has_results)
 
 
 def _shift(session: Session, changes: Mapping[tuple[int, int, str, str], int]) -> None:

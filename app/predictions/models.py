@@ -16,7 +16,7 @@ PLACES: Final = (1, 2, 3, 4, 5)
 class ScoringJob(Table):
     """One version over one selection of images, for one purpose; made by one run.
 
-    The job stays when its results go: `dropped_at` says when that began.
+    The job stays when its results go: `dropped_at` says when that began, `emptied_at` when the last of them was gone.
     """
 
     __tablename__ = "scoring_job"
@@ -31,6 +31,7 @@ class ScoringJob(Table):
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     dropped_at: Mapped[datetime | None]
+    emptied_at: Mapped[datetime | None]
 
 
 class Prediction(Table):

@@ -131,8 +131,9 @@ def finish_job(session: Session, job_id: int, *, images: int) -> None:
 
 
 def newest_job_for(session: Session, version_id: int, purpose: str | None = None) -> JobRef | None:
-    """The newest finished job of a version, of one purpose where given."""
-    query = _JOBS.where(ScoringJob.version_id == version_id, ScoringJob.finished_at.is_not(None))
+    """The newest finished job of a version that has its results, of one purpose where given."""
+    has_results = (ScoringJob.finished_at.is_not(None), ScoringJob.dropped_at.is_(None))
+    query = _JOBS.where(ScoringJob.version_id == version_id, *has_results)
     if purpose is not None:
         query = query.where(ScoringJob.purpose == purpose)
     row = session.execute(query.order_by(ScoringJob.id.desc()).limit(1)).one_or_none()

@@ -47,6 +47,7 @@ RUN_KINDS = {
         RunKind("training.train", "learning", "Training"),
         RunKind("training.compress", "learning", "Smaller version"),
         RunKind("training.preview_augmentation", "learning", "Preview of augmentation", is_listed=False),
+        RunKind("training.compare_mirrored", "learning", "Comparison of mirrored images"),
     )
 }
 UNLISTED_KINDS = frozenset(kind.name for kind in RUN_KINDS.values() if not kind.is_listed)

@@ -18,6 +18,8 @@ from app.exchange.previews import create_preview
 from app.exchange.queries import get_preview
 from app.exchange.relabelling import request_comparison, stage_table
 from app.exchange.schemas import ExportRequest
+from app.identification.act_schemas import AcceptAbove, RemoveBelow
+from app.identification.sweeping import request_plan
 from app.labelling.schemas import Change
 from app.labelling.service import apply_labels
 from app.labelling.watching import watch
@@ -90,6 +92,11 @@ PAGES = {
     "person": "{p}/people/{user}",
     "identify": "{p}/identify",
     "results": "{p}/identify/{job}",
+    "results-kept": "{p}/predictions",
+    "accept-above": "{p}/identify/{job}/above",
+    "mass-removal": "{p}/identify/{job}/removal?below=50",
+    "plan-accept": "{p}/identify/{job}/plans/{acceptance}",
+    "plan-remove": "{p}/identify/{job}/plans/{removal}?seed=1",
     "datasets": "{p}/datasets",
     "sampled-classes": "{p}/datasets?lower=5&upper=8&show=sampled&sort=total&down=true",
     "leaked": "{p}/datasets/leaked",
@@ -187,9 +194,21 @@ def stock(fruit: Fruit, user_id: int) -> dict[str, object]:
     with write() as session:
         made["augmented"] = drawn_preview(session, fruit.id, labelled[0][0])
     made["own_run"] = configured_like(run, first.run_id)
+    made |= planned(fruit.id, job, user_id)
     made["comparison"] = exchanged(fruit.id, labelled[0][0])
     made["preview"] = waiting_import(fruit.id)
     return {"p": fruit.path, **known, **made}
+
+
+def planned(project_id: int, job_id: int, user_id: int) -> dict[str, int]:
+    """An acceptance and a removal that were planned, for a version that is sure of little."""
+    with write() as session:
+        who: dict[str, Any] = {"job_id": job_id, "project_id": project_id, "user_id": user_id}
+        acceptance = request_plan(session, AcceptAbove(confidence=0.5, multiple=1.5), **who)
+        removal = request_plan(session, RemoveBelow(below=60), **who)
+    for run_id in (acceptance, removal):
+        ended(run_id)
+    return {"acceptance": acceptance, "removal": removal}
 
 
 def configured_like(run_id: int, other_run_id: int) -> int:

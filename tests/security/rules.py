@@ -28,8 +28,8 @@ from app.training.forms import TrainingForm
 from tests.factories.serving import small_image
 from tests.security.acting_requests import OF_ACTING, of_acting
 from tests.security.identification_requests import OF_IDENTIFICATION, of_identification
-from tests.security.results_requests import OF_RESULTS, of_results
 from tests.security.prediction_requests import OF_PREDICTIONS
+from tests.security.results_requests import OF_RESULTS, of_results
 from tests.security.review_requests import of_review
 from tests.security.sent import API, CONFLICT, PROJECT, Sent
 from tests.security.study_requests import OF_STUDIES, of_studies
