@@ -73,7 +73,7 @@ def identify(
             selection = Selection(kind="filter", query=view_of(project_id, view).query)
         with read() as session:
             foreseen = estimate(session, selection, project_id=project_id, version_id=version_id)
-        console.print(_foreseen(foreseen), style="dim", highlight=False)
+        console.print(_foreseen(foreseen), style="dim", highlight=False, soft_wrap=True)
         with write() as session:
             run_id = request_identification(session, project_id=project_id, version_id=version_id, selection=selection)
         done = described(ended([run_id])[0]) | {"estimate": foreseen.to_public()}
@@ -81,11 +81,11 @@ def identify(
 
 
 def _foreseen(foreseen: Estimate) -> str:
-    how_long = "how long is not known yet" if foreseen.seconds is None else f"about {foreseen.seconds:,.0f} s"
-    about = "about " if foreseen.is_sampled else ""
-    return (
-        f"{foreseen.images:,} images, {about}{foreseen.to_embed:,} of them to embed first: {how_long} with one worker."
+    how_long = (
+        "not known yet how long" if foreseen.seconds is None else f"about {foreseen.seconds:,.0f} s with one worker"
     )
+    about = "about " if foreseen.is_sampled else ""
+    return f"{foreseen.images:,} images, {about}{foreseen.to_embed:,} of them to embed first: {how_long}."
 
 
 def _identified(result: Json) -> str:
