@@ -8,7 +8,7 @@ threshold or above.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,12 +16,14 @@ from sqlalchemy import and_, func, insert, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.core.clock import now
-from app.core.database import id_rows
+from app.core.database import Json, id_rows
 from app.identification.chunk_models import UnknownsChange, UnknownsLook
 from app.identification.standing import standing_job
+from app.labelling.watching import watchers
 from app.library.models import Image, ImageState
 from app.predictions.models import Prediction
 from app.projects.notices import tell
+from app.projects.webhook_events import announce_event
 from app.registry.models import Deployment, ModelVersion
 from app.registry.queries import version_classes
 
@@ -111,18 +113,24 @@ def keep_look(session: Session, look: Look) -> None:
     session.connection().execute(insert(UnknownsChange), rows)
     shown = newest_look(session, look.project_id)
     if shown is not None:
-        promoted_by = session.scalars(
-            select(Deployment.user_id).where(Deployment.project_id == look.project_id, Deployment.is_active)
-        ).all()
-        tell(
-            session,
-            project_id=look.project_id,
-            user_ids=[user_id for user_id in promoted_by if user_id is not None],
-            text=f"v{shown.version_number} looked at the unknowns again: {shown.words}.",
-            path=shown.path,
-            tone="info",
-            key=f"unknowns:{look.job_id}",
-        )
+        _tell(session, look, shown)
+
+
+def _tell(session: Session, look: Look, shown: LookView) -> None:
+    """A notice to who promoted the version and who watches a class that unknowns look like; an event to webhooks."""
+    active = (Deployment.project_id == look.project_id, Deployment.is_active)
+    promoted_by = session.scalars(select(Deployment.user_id).where(*active)).all()
+    watched = watchers(session, look.project_id)
+    concerned = {user_id for user_id in promoted_by if user_id is not None}
+    concerned |= {user_id for class_id, _, _ in look.changes for user_id in watched.get(class_id, [])}
+    text = f"v{shown.version_number} looked at the unknowns again: {shown.words}."
+    key, project_id = f"unknowns:{look.job_id}", look.project_id
+    tell(session, project_id=project_id, user_ids=concerned, text=text, path=shown.path, tone="info", key=key)
+    facts: Json = {"job_id": look.job_id, "unknowns": shown.unknowns, "changed": shown.changed}
+    facts["classes"] = [asdict(change) for change in shown.changes]
+    announce_event(
+        session, project_id=project_id, event="unknowns.changed", key=key, text=text, path=shown.path, facts=facts
+    )
 
 
 @dataclass(frozen=True, slots=True)
