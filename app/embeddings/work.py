@@ -1,5 +1,6 @@
 """Computing what is missing: read, decode, infer and write at once, each finished chunk committed.
 
+Memory is bounded whatever the number of images: a shard being filled, one being written, and some batches of pixels.
 A kill costs the chunk in hand. Repeating, resuming, or two workers on the same images end alike.
 """
 
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,34 +62,77 @@ def embed_missing(
     `should_stop` is asked after each batch; what was computed by then is kept.
     """
     done = Embedded()
-    keys: list[tuple[int, int]] = []
-    rows: list[NDArray[np.float32]] = []
-    began = time.monotonic()
-
-    def keep() -> None:
-        nonlocal began
-        if keys:
-            add(trunk.ref, keys, np.concatenate(rows))
-        done.computed += len(keys)
-        keys.clear()
-        rows.clear()
-        began = time.monotonic()
-
     sources = _sources(trunk, image_ids, done)
-    with closing(embed_stream(sources, trunk.bulk_engine, decode=_decoder(trunk.ref.input_size))) as batches:
+    with (
+        _Shards(trunk, done) as shards,
+        closing(embed_stream(sources, trunk.bulk_engine, decode=_decoder(trunk.ref.input_size))) as batches,
+    ):
         for batch in batches:
-            keys += [(source.image_id, source.rotation) for source in batch.keys]
-            rows.append(batch.embeddings)
+            shards.add([(source.image_id, source.rotation) for source in batch.keys], batch.embeddings)
             done.unreadable += [source.image_id for source in batch.unreadable]
-            if len(keys) >= rows_per_shard or time.monotonic() - began > SECONDS_PER_SHARD:
-                keep()
+            if shards.rows >= rows_per_shard or shards.seconds > SECONDS_PER_SHARD:
+                shards.close_one()
             if on_progress is not None:
-                on_progress(done.settled + len(keys))
+                on_progress(done.settled + shards.rows)
             if should_stop is not None and should_stop():
                 done.is_complete = False
                 break
-    keep()
     return done
+
+
+class _Shards:
+    """Rows gathered into shards. A full one is written in a thread of its own while the next fills up.
+
+    Leaving it writes the rest and waits; what writing raises, the next call raises. After a fault only what was begun
+    is written.
+    """
+
+    def __init__(self, trunk: LoadedTrunk, done: Embedded) -> None:
+        self._trunk, self._done = trunk, done
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="shards")
+        self._writing: Future[None] | None = None
+        self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: object) -> None:
+        try:
+            if kind is None:
+                self.close_one()
+                self._wait()
+        finally:
+            self._writer.shutdown(wait=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since the shard in hand was begun."""
+        return time.monotonic() - self._began
+
+    def add(self, keys: list[tuple[int, int]], embeddings: NDArray[np.float32]) -> None:
+        """Take a batch in; `keys` are (image_id, rotation)."""
+        self._keys += keys
+        self._parts.append(embeddings)
+        self.rows += len(keys)
+
+    def close_one(self) -> None:
+        """Send the shard in hand to the writer, after the one before it."""
+        self._wait()
+        if self._keys:
+            self._writing = self._writer.submit(add, self._trunk.ref, self._keys, np.concatenate(self._parts))
+            self._done.computed += len(self._keys)
+        self._start()
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _start(self) -> None:
+        self._keys: list[tuple[int, int]] = []
+        self._parts: list[NDArray[np.float32]] = []
+        self.rows = 0
+        self._began = time.monotonic()
 
 
 def _sources(trunk: LoadedTrunk, image_ids: Iterable[int], done: Embedded) -> Iterator[tuple[Source, Source]]:
