@@ -56,6 +56,8 @@ def sections_page(session: Session, scope: JobScope, wanted: ResultFilter, *, st
 
 def _by_class(session: Session, scope: JobScope, wanted: ResultFilter, start: int) -> Sections:
     counts = class_counts(session, scope, wanted)
+    if wanted.class_id is not None and wanted.top == 1:
+        counts = [count for count in counts if count.class_id == wanted.class_id]
     sections = []
     for count in counts[start : start + SECTIONS]:
         of_class = wanted.model_copy(update={"class_id": count.class_id, "top": 1})

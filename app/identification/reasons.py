@@ -96,7 +96,7 @@ def side_words(session: Session, scope: JobScope, wanted: ResultFilter, class_id
     """A line for each listed class that says why the view lists it; none where there is nothing to say."""
     if wanted.view == "low_counts":
         usable = usable_up_to(session, scope.project_id, class_ids, cap=_CAP)
-        return {each: f"{usable.get(each, 0):,} usable, cutoff {scope.lower_cutoff:,}" for each in class_ids}
+        return {each: _against(usable.get(each, 0), scope.lower_cutoff) for each in class_ids}
     if wanted.view == "replace":
         origins = _origins(session, scope, class_ids)
         return {
@@ -110,6 +110,10 @@ def side_words(session: Session, scope: JobScope, wanted: ResultFilter, class_id
         saved = _last_unknown(session, scope, wanted)
         return {each: f"last unknown {at:%Y-%m-%d}" for each, at in saved.items()}
     return {}
+
+
+def _against(usable: int, cutoff: int) -> str:
+    return f"{usable:,} of {cutoff:,} usable" if usable < cutoff else f"{usable:,} usable, cutoff {cutoff:,}"
 
 
 def _origins(session: Session, scope: JobScope, class_ids: Sequence[int]) -> dict[int, tuple[int, int]]:

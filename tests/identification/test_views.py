@@ -212,7 +212,7 @@ def test_a_class_says_what_it_needs_and_why_it_is_listed(stocked: Stocked, sign_
     assert "confused with Quince 4×" in why
     assert "last saved as unknown" in why
     assert "no Mirabelle among its test images" in why
-    assert "usable, cutoff 40" in text_of(browser, f"{here}/classes?view=low_counts")
+    assert "of 40 usable" in text_of(browser, f"{here}/classes?view=low_counts")
     assert "2 of 2 staged or synthetic (100%)" in text_of(browser, f"{here}/classes?view=replace")
     assert "taken for it: Plum, Apple" in text_of(browser, f"{here}/classes?view=look_alikes")
     assert "last unknown" in text_of(browser, f"{here}/classes?view=unknowns&state=unknown")
