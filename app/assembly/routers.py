@@ -49,6 +49,7 @@ from app.projects import webhook_pages as webhooks
 from app.promotion import api as promotion_api
 from app.promotion import pages as models
 from app.promotion import production_pages as production
+from app.registry import engine_pages as engines
 from app.registry import trunk_pages as trunks
 from app.reports import pages as reports
 from app.runs import api as runs_api
@@ -100,6 +101,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     labelling.router,
     embeddings.router,
     trunks.router,
+    engines.router,
     references.router,
     map_pages.router,
     predictions.router,

@@ -11,6 +11,7 @@ from app.core.database import read, write
 from app.promotion import queries, service
 from app.promotion.schemas import ClassOrder, Direction
 from app.promotion.views import compare_view, version_view
+from app.registry.engine_views import NAMES, engine_view
 from app.registry.queries import version_by_number
 from app.web.access import Access
 from app.web.dependencies import require
@@ -49,7 +50,9 @@ def version_page(
     with read() as session:
         version = version_by_number(session, access.project.id, number)
         view = version_view(session, version, subset=subset, sort=sort, order=order, text=q)
-    return render(request, "promotion/version.html", active="models", view=view, version=version)
+        engines = engine_view(session, version.trunk.id)
+    context: dict[str, Any] = {"view": view, "version": version, "engines": engines, "engine_names": NAMES}
+    return render(request, "promotion/version.html", active="models", **context)
 
 
 @router.post("/{number}/evaluate")

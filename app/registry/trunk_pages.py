@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.core.database import read, write
 from app.core.settings import get_settings
+from app.registry.engine_views import trunks_in_use
 from app.registry.queries import reference_trunk
 from app.registry.speeds import KIND, SpeedRow, latest_speeds, request_measuring
 from app.registry.trunks import DEFAULT_TRUNK, INPUT_CONVENTION, TRUNKS, TrunkKind
@@ -39,6 +40,7 @@ def trunks_page(request: Request, access: Viewer) -> Response:
     with read() as session:
         speeds = latest_speeds(session)
         reference = reference_trunk(session, access.project.id)
+        in_use = trunks_in_use(session, access.project.id)
     rows = [
         TrunkRow(kind, weights_at_hand(name, folder), speeds.get(name))
         for name, kind in sorted(TRUNKS.items(), key=lambda pair: pair[1].parameters)
@@ -53,6 +55,7 @@ def trunks_page(request: Request, access: Viewer) -> Response:
         default=DEFAULT_TRUNK,
         convention=INPUT_CONVENTION,
         runs_kind=KIND,
+        in_use=in_use,
     )
 
 

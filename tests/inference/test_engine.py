@@ -1,5 +1,8 @@
 """The exported trunk: any number of images, one answer for each, clear refusals."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,12 +11,15 @@ import pytest
 
 from app.inference.engine import TrunkEngine
 from app.inference.errors import EngineError
+from app.inference.plans import EnginePlan, Precision, offered
 from tests.inference.networks import SIZE, WIDTH, noise, tiny_trunk
 
+PLANS = [EnginePlan(engine, precision, streams=2, threads=1, batch=8) for engine, precision in offered()]
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> TrunkEngine:
-    return TrunkEngine(tiny_trunk(tmp_path_factory.mktemp("trunk") / "trunk.onnx"), threads=1)
+
+@pytest.fixture(scope="module", params=PLANS, ids=lambda plan: f"{plan.engine}-{plan.precision}")
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrunkEngine:
+    return TrunkEngine(tiny_trunk(tmp_path_factory.mktemp("trunk") / "trunk.onnx"), plan=request.param)
 
 
 def test_it_knows_its_input_size_and_width(engine: TrunkEngine):
@@ -93,3 +99,22 @@ def test_a_network_that_is_no_trunk_is_refused(tmp_path: Path):
         TrunkEngine(tiny_trunk(tmp_path / "b.onnx", input_name="pixels"))
     with pytest.raises(EngineError, match=r"float32 \(N, E\)"):
         TrunkEngine(tiny_trunk(tmp_path / "c.onnx", pool=False))
+
+
+def test_engines_agree_and_the_reduced_precision_is_really_computed_in(tmp_path: Path):
+    path = tiny_trunk(tmp_path / "trunk.onnx")
+    images = noise(20)
+    plain = TrunkEngine(path).embed(images)
+    for plan in PLANS:
+        difference = np.abs(TrunkEngine(path, plan=plan).embed(images) - plain).max() / np.abs(plain).max()
+        assert difference < (1e-5 if plan.precision == Precision.FLOAT32 else 2e-2)
+        assert (difference > 1e-5) == (plan.precision == Precision.BFLOAT16)
+
+
+def test_an_engine_tells_nobody_that_it_was_loaded(tmp_path: Path):
+    """OpenVINO's package reports its import to its makers, by a process forked from ours and a file in the home."""
+    script = "import sys\nfrom app.inference.backends import load_openvino\nload_openvino()\n"
+    script += "sys.exit(any(name.startswith('openvino_telemetry.') for name in sys.modules))"
+    environment = os.environ | {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    assert not (tmp_path / "intel").exists()

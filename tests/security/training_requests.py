@@ -47,6 +47,7 @@ GET /api/v1/projects/{slug}/recipes/{recipe_id}
 """
 ENGINEER = """
 POST /projects/{slug}/trunks/measure
+POST /projects/{slug}/models/{number}/engines
 POST /projects/{slug}/trunks/reference
 POST /projects/{slug}/trunks/clean
 POST /projects/{slug}/datasets
@@ -55,6 +56,7 @@ GET /projects/{slug}/train
 POST /projects/{slug}/train
 GET /projects/{slug}/training/augmentation
 POST /projects/{slug}/training/augmentation
+POST /projects/{slug}/training/augmentation/mirrored
 GET /projects/{slug}/training/augmentation/{run_id}
 GET /projects/{slug}/training/augmentation/{run_id}/{image_id}/{draw}/picture
 GET /projects/{slug}/tensorboard
