@@ -20,7 +20,6 @@ from app.embeddings.models import Embedding, EmbeddingShard
 from app.identification.schemas import Selection
 from app.identification.service import request_identification
 from app.identification.work import identify
-from app.inference.engine import DEFAULT_BATCH
 from app.registry.artifacts import load_version
 from app.runs.service import get_run
 from worker.execution import execute_run
@@ -28,8 +27,8 @@ from worker.execution import execute_run
 
 def main(project_id: int, version_id: int) -> None:
     """Identify the pool once, cold."""
-    engine = load_version(version_id).trunk.engine
-    engine.embed(np.zeros((DEFAULT_BATCH, engine.input_size, engine.input_size, 3), np.uint8))
+    engine = load_version(version_id).trunk.bulk_engine
+    engine.embed(np.zeros((engine.plan.batch, engine.input_size, engine.input_size, 3), np.uint8))
     with write() as session:
         session.execute(delete(Embedding))
         session.execute(delete(EmbeddingShard))

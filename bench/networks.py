@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -17,6 +19,7 @@ from app.core.database import write
 from app.core.storage import get_storage
 from app.datasets.models import Snapshot
 from app.imaging.model_input import PREPROCESSING_VERSION
+from app.inference.engine import TrunkEngine
 from app.inference.head import save_head
 from app.labelling.service import ensure_class
 from app.registry.artifacts import FOLDER
@@ -28,6 +31,7 @@ from app.runs.service import request_run
 
 CLASSES: Final = 40
 _HEAD_SCALE: Final = 0.05
+_SPREAD: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,20 @@ def open_bare_engines(exported: Exported) -> dict[str, onnxruntime.InferenceSess
         options.add_session_config_entry("session.intra_op.allow_spinning", spins)
         engines[name] = onnxruntime.InferenceSession(str(exported.onnx), options, providers=["CPUExecutionProvider"])
     return engines
+
+
+def spread_head(exported: Exported, images: NDArray[np.uint8]) -> None:
+    """Give the untrained head, in its file and in Keras, weights by which these images get many different answers.
+
+    A head at random on random weights answers alike for all, and no difference of precision could be seen by it.
+    """
+    embeddings = TrunkEngine(exported.onnx).embed(images)
+    centre, deviation = embeddings.mean(axis=0), embeddings.std() + np.finfo(np.float32).tiny
+    kernel = np.random.default_rng(0).normal(size=(embeddings.shape[1], CLASSES))
+    kernel = (kernel / deviation / np.sqrt(len(kernel)) * _SPREAD).astype(np.float32)
+    bias = -(centre @ kernel).astype(np.float32)
+    save_head(exported.head, kernel=kernel, bias=bias)
+    exported.network.layers[-1].set_weights([kernel, bias])
 
 
 def publish_trunk(session: Session, exported: Exported) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 import simplejpeg
@@ -22,6 +22,7 @@ from PIL import Image
 
 from app.cli.demo_photos import parquet_path
 
+T = TypeVar("T")
 Part = Literal["learn", "test"]
 SETS: Final = ("grocery", "caltech")
 _TEST_SHARE: Final = 0.25
@@ -43,7 +44,7 @@ def load_photos(options: Options) -> tuple[Photo, ...]:
     return _demo() if options.data is None else _folder(options.data.resolve())
 
 
-def spread(photos: Sequence[Photo], count: int) -> list[Photo]:
+def spread(photos: Sequence[T], count: int) -> list[T]:
     """Up to `count` of the photos, spread evenly over them."""
     wanted = min(count, len(photos))
     return [photos[place * len(photos) // wanted] for place in range(wanted)]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from app.cli import embedded_broker
 from app.core.database import Json, get_engine, sqlite_module
 from app.core.settings import get_settings
+from app.inference.plans import engine_release, machine_name, offered
 from app.registry.trunks import TRUNKS
 from app.registry.weights import WeightsAtHand, weights_at_hand
 from app.runs.broker import broker_url, get_sender
@@ -93,10 +94,8 @@ def _disk() -> Finding:
 
 
 def _engine() -> Finding:
-    import onnxruntime
-
-    providers = ", ".join(onnxruntime.get_available_providers())
-    return Finding("inference", True, f"ONNX Runtime {onnxruntime.__version__}: {providers}")
+    ways = [f"{engine} {engine_release(engine)} in {precision}" for engine, precision in offered()]
+    return Finding("inference", True, f"{machine_name()}: {', '.join(ways)}")
 
 
 def _learning() -> Finding:

@@ -25,8 +25,10 @@ from app.training.fit_settings import Augmentation
 from app.training.models import Epoch, EpochDetail, RunLogLine, TrainingRun
 from app.training.tensorboards import log_folder
 from tests.factories.datasets import make_class
+from tests.factories.predictions import run_now
 from tests.factories.training import add_photos, project_of_photos, trained, trained_again
 from tests.photos import photos
+from worker.tasks.engine_steps import measure_engines
 
 pytestmark = pytest.mark.usefixtures("installation")
 LABELS = {"Apple": 14, "Melon": 14, "Pear": 14}
@@ -98,6 +100,12 @@ def test_from_scratch_then_warm_then_head_only():
     weights = get_storage().file_path("artifacts", first.trunk.weights_file)
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == first.trunk.digest
     assert load_version(first.id).class_ids == list(classes.values())
+    chosen = run_now(project_id, "registry.measure_engines", {"version_id": first.id}, measure_engines)
+    # Too few images to see 99%: whatever is fastest here, it computes as the trained network does.
+    assert (chosen.result["precision"], load_version(first.id).trunk.plan.engine) == (
+        "float32",
+        chosen.result["engine"],
+    )
 
     with write() as session:
         orange = make_class(session, project_id, "Orange")
