@@ -35,7 +35,8 @@ from app.library.models import (
     MetadataColumn,
 )
 from app.library.names import name_words
-from app.predictions.models import Prediction, ScoringJob
+from app.predictions.indexing import index_job
+from app.predictions.models import Prediction, PredictionCount, ScoringJob
 from app.registry.models import Deployment, ModelVersion, Trunk
 from app.runs.models import Run
 
@@ -79,6 +80,7 @@ def make_library(project_id: int, user_id: int, images: int) -> Library:
             index.create(connection)
         _count(connection)
         _set_sequences(connection)
+    index_job(1)
     _analyse()
     return Library(project_id, user_id, images, site_column, first_class)
 
@@ -302,6 +304,13 @@ def _count(connection: Connection) -> None:
         text(
             f"INSERT INTO {ImageCount.__tablename__} (project_id, class_id, state, origin, images) "  # noqa: S608 - own names
             "SELECT project_id, COALESCE(class_id, 0), state, origin, COUNT(*) FROM image GROUP BY 1, 2, 3, 4"
+        )
+    )
+    connection.execute(
+        text(
+            f"INSERT INTO {PredictionCount.__tablename__} (job_id, class_id, state, origin, images) "  # noqa: S608 - own names
+            "SELECT p.job_id, p.class_1, i.state, i.origin, COUNT(*) FROM prediction p"
+            " JOIN image i ON i.id = p.image_id GROUP BY 1, 2, 3, 4"
         )
     )
 
