@@ -154,7 +154,7 @@ def _weighed(
     return np.concatenate(parts)
 
 
-def _rows(session: Session, scope: JobScope, ids: list[int], other: _Other | None) -> Select[Any]:
+def _rows(session: Session, scope: JobScope, ids: list[int], other: _Other | None) -> Select[*tuple[Any, ...]]:
     twin, theirs = aliased(Image), aliased(Prediction)
     its_twins = (twin.project_id == scope.project_id, twin.duplicate_group_id == Image.duplicate_group_id)
     differs = or_(
