@@ -11,7 +11,7 @@ from app.core.database import read, write
 from app.identification import service
 from app.identification.again import newest_look
 from app.identification.estimate import estimate
-from app.identification.schemas import IdentifyRequest
+from app.identification.schemas import JobRequest
 from app.identification.standing_jobs import standing_view
 from app.web.access import Access
 from app.web.dependencies import require
@@ -22,7 +22,7 @@ Engineer = Annotated[Access, Depends(require("engineer"))]
 
 
 @router.get("/estimate")
-def what_it_takes(access: Viewer, wanted: Annotated[IdentifyRequest, Query()]) -> dict[str, Any]:
+def what_it_takes(access: Viewer, wanted: Annotated[JobRequest, Query()]) -> dict[str, Any]:
     """How many images are meant, how many of them need embedding, and the seconds that takes one worker."""
     with read() as session:
         found = estimate(session, wanted.selection, project_id=access.project.id, version_id=wanted.version_id)
@@ -30,7 +30,7 @@ def what_it_takes(access: Viewer, wanted: Annotated[IdentifyRequest, Query()]) -
 
 
 @router.post("", status_code=202)
-def start(access: Engineer, wanted: IdentifyRequest) -> dict[str, Any]:
+def start(access: Engineer, wanted: JobRequest) -> dict[str, Any]:
     """Queue an identification; its run tells how far it is and, at the end, which job has the results."""
     with write() as session:
         run_id = service.request_from_form(session, wanted, project_id=access.project.id, user_id=access.user_id)

@@ -65,6 +65,18 @@ class IdentifyRequest(BaseModel):
         return Selection(kind=self.kind, query=self.query if self.kind == "filter" else "")
 
 
+class JobRequest(IdentifyRequest):
+    """The same, sent by a program: what would be ignored is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="after")
+    def _is_used(self) -> Self:
+        if self.query and self.kind != "filter":
+            raise ValueError("a query goes with the kind filter alone")
+        return self
+
+
 class ChosenRequest(BaseModel):
     """Images that somebody chose in a grid, to be identified by the version in production unless another is named."""
 

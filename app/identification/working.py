@@ -88,15 +88,14 @@ class Worker:
         part = claim_part(self._work.run_id, self.holder)
         if part is None:
             return False
+        is_done = False
         try:
             is_done = self._do(part)
         except _Lost:
-            return True
-        except Exception:
-            release(part, self.holder)
-            raise
-        if not is_done:
-            release(part, self.holder)
+            is_done = True  # by somebody else: there is nothing to give back
+        finally:
+            if not is_done:
+                release(part, self.holder)
         return is_done
 
     @property
