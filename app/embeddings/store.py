@@ -137,7 +137,7 @@ def _placed(session: Session, trunk_id: int, image_ids: NDArray[np.int64]) -> ND
             Embedding.image_id.in_(id_rows(session, image_ids.tolist())),
         )
     )
-    rows = session.execute(query).all()
+    rows = session.connection().execute(query).all()
     placed = np.fromiter(chain.from_iterable(rows), np.int64, 3 * len(rows)).reshape(-1, 3)
     return placed[np.argsort(placed[:, 0])]
 

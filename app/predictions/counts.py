@@ -6,20 +6,35 @@ some thousand rows at most, however many images the job has. Evaluations keep no
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from app.core.database import id_rows, insert_into
+from app.core.database import id_rows, is_sqlite
 from app.library.models import Image
 from app.library.moves import Move
 from app.predictions.models import Prediction, PredictionCount, ScoringJob
 
 COUNTED: Final = "identification"
-_KEYS: Final = ("job_id", "class_id", "state", "origin")
+_ADD: Final = (
+    "INSERT INTO prediction_count (job_id, class_id, state, origin, images) {values}"
+    " ON CONFLICT (job_id, class_id, state, origin) DO UPDATE SET images = prediction_count.images + excluded.images"
+)
+_ADD_ON_SQLITE: Final = text(
+    _ADD.format(
+        values="SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows) WHERE true"
+    )
+)
+_ADD_ON_POSTGRESQL: Final = text(
+    _ADD.format(
+        values="SELECT * FROM unnest(CAST(:jobs AS bigint[]), CAST(:classes AS bigint[]), CAST(:states AS text[]),"
+        " CAST(:origins AS text[]), CAST(:images AS bigint[]))"
+    )
+)
 
 
 class ResultKey(NamedTuple):
@@ -107,17 +122,13 @@ def counting_jobs(project_id: int) -> Select[int]:
 
 
 def _shift(session: Session, changes: Mapping[tuple[int, int, str, str], int]) -> None:
-    rows = [
-        {**dict(zip(_KEYS, key, strict=True)), "images": change}
-        for key, change in sorted(changes.items())  # One order for all writers, so that two cannot deadlock.
-        if change
-    ]
+    """One statement however many: with one for each, counting would take as long as storing."""
+    rows = [(*key, change) for key, change in sorted(changes.items()) if change]  # One order: no two writers deadlock.
     if not rows:
         return
-    statement = insert_into(session, PredictionCount)
-    session.connection().execute(
-        statement.on_conflict_do_update(
-            index_elements=list(_KEYS), set_={"images": PredictionCount.images + statement.excluded.images}
-        ),
-        rows,
-    )
+    if is_sqlite(session):
+        session.execute(_ADD_ON_SQLITE, {"rows": json.dumps(rows)})
+        return
+    jobs, classes, states, origins, images = (list(column) for column in zip(*rows, strict=True))
+    values = {"jobs": jobs, "classes": classes, "states": states, "origins": origins, "images": images}
+    session.execute(_ADD_ON_POSTGRESQL, values)

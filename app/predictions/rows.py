@@ -115,7 +115,8 @@ def _locked_images(session: Session, ids: list[int]) -> dict[int, tuple[int, str
     query = select(Image.id, Image.rotation, Image.state, Image.origin).where(Image.id.in_(id_rows(session, ids)))
     if not is_sqlite(session):
         query = query.order_by(Image.id).with_for_update(key_share=True)
-    found = {image_id: (rotation, state, origin) for image_id, rotation, state, origin in session.execute(query)}
+    rows = session.connection().execute(query)
+    found = {image_id: (rotation, state, origin) for image_id, rotation, state, origin in rows}
     if len(found) < len(ids):
         raise NotFound(f"no image {min(set(ids) - found.keys())}")
     return found
@@ -123,7 +124,7 @@ def _locked_images(session: Session, ids: list[int]) -> dict[int, tuple[int, str
 
 def _known(session: Session, job_id: int, ids: list[int]) -> dict[int, tuple[int, int]]:
     """(rotation, class in first place) of those that have a row in the job; `ids` is ascending."""
-    rows = session.execute(
+    rows = session.connection().execute(
         select(Prediction.image_id, Prediction.rotation, Prediction.class_1).where(
             Prediction.job_id == job_id, Prediction.image_id.between(ids[0], ids[-1])
         )
