@@ -21,7 +21,7 @@ from app.identification.chunk_models import UnknownsChange, UnknownsLook
 from app.identification.standing import standing_job
 from app.labelling.watching import watchers
 from app.library.models import Image, ImageState
-from app.predictions.models import Prediction
+from app.predictions.models import Prediction, ScoringJob
 from app.projects.notices import tell
 from app.projects.webhook_events import announce_event
 from app.registry.models import Deployment, ModelVersion
@@ -177,7 +177,11 @@ class LookView:
 def newest_look(session: Session, project_id: int) -> LookView | None:
     """What the newest promoted version made of the unknowns, if anything changed."""
     look = session.scalar(
-        select(UnknownsLook).where(UnknownsLook.project_id == project_id).order_by(UnknownsLook.job_id.desc()).limit(1)
+        select(UnknownsLook)
+        .join(ScoringJob, ScoringJob.id == UnknownsLook.job_id)
+        .where(UnknownsLook.project_id == project_id, ScoringJob.dropped_at.is_(None))
+        .order_by(UnknownsLook.job_id.desc())
+        .limit(1)
     )
     if look is None or not look.changed:
         return None

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.identification.chunk_models import ChunkPlan, StandingJob, UnknownsLook
 from app.predictions.models import ScoringJob
+from app.registry.models import Deployment
 from app.registry.queries import production
 
 
@@ -23,6 +24,14 @@ def jobs_in_use(session: Session, project_id: int) -> dict[int, str]:
         needed |= dict.fromkeys(newest, "what became of the unknowns")
     if serving := production(session, project_id):
         standing = select(StandingJob.job_id).join(ScoringJob, ScoringJob.id == StandingJob.job_id)
+        of_project = (Deployment.project_id == project_id, Deployment.version_id != serving.version_id)
+        before = session.scalar(
+            select(Deployment.version_id).where(*of_project).order_by(Deployment.id.desc()).limit(1)
+        )
+        needed |= dict.fromkeys(
+            session.scalars(standing.where(ScoringJob.version_id == before)),
+            "the standing identification of the version that served before",
+        )
         of_production = standing.where(ScoringJob.version_id == serving.version_id)
         needed |= dict.fromkeys(session.scalars(of_production), "the standing identification")
     return needed

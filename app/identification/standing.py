@@ -60,11 +60,15 @@ def request_after_import(session: Session, project_id: int) -> None:
 
 
 def standing_job(session: Session, project_id: int, version_id: int) -> int | None:
-    """The job that this version's standing runs share, once the first has opened it."""
+    """The job that this version's standing runs share, once the first has opened it and while its results are kept."""
     return session.scalar(
         select(ScoringJob.id)
         .join(Run, Run.id == ScoringJob.run_id)
-        .where(ScoringJob.version_id == version_id, Run.coalesce_key == coalesce_key(project_id))
+        .where(
+            ScoringJob.version_id == version_id,
+            ScoringJob.dropped_at.is_(None),
+            Run.coalesce_key == coalesce_key(project_id),
+        )
         .order_by(ScoringJob.id)
         .limit(1)
     )
