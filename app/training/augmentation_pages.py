@@ -15,7 +15,7 @@ from app.imaging.renditions import MEDIA_TYPE
 from app.runs.queries import open_runs
 from app.training import previews
 from app.training.fit_settings import Augmentation, GivenAugmentation
-from app.training.mirroring import mirror_doubts
+from app.training.mirror_evidence import all_mirror_doubts, newest_comparison, request_comparison
 from app.training.setting_fields import setting_groups
 from app.web.access import Access
 from app.web.dependencies import FormFields, require
@@ -61,10 +61,13 @@ def augmentation_page(request: Request, access: Engineer, run: Chosen = None) ->
     with read() as session:
         shown = previews.get_preview(session, run, access.project.id) if run else None
         classes = class_names(session, access.project.id)
+        doubts = all_mirror_doubts(session, access.project.id, classes)
+        compared = newest_comparison(session, access.project.id)
+        compared_id, is_compared = (compared.id, compared.finished_at is not None) if compared else (None, False)
     asked = previews.PreviewRequest.model_validate(
         {name: shown.parameters[name] for name in previews.PreviewRequest.model_fields if name in shown.parameters}
         if shown
-        else {"augmentation": Augmentation(no_flip=tuple(doubt.class_id for doubt in mirror_doubts(classes)))}
+        else {"augmentation": Augmentation(no_flip=tuple(doubt.class_id for doubt in doubts))}
     )
     fields = [each for _, members in setting_groups() for each in members if each.name in {*_CHANGES, *_MIXES}]
     return render(
@@ -74,6 +77,9 @@ def augmentation_page(request: Request, access: Engineer, run: Chosen = None) ->
         fields=fields,
         classes=sorted(classes.items(), key=lambda each: each[1].casefold()),
         asked=asked,
+        doubts=doubts,
+        compared_id=compared_id,
+        is_compared=is_compared,
         values={name: _word(value) for name, value in _values(asked).items()},
         unflipped={str(class_id) for class_id in asked.augmentation.no_flip},
         **_shown(access, shown.id if shown else None),
@@ -89,6 +95,14 @@ def start_preview(request: Request, access: Engineer, form: FormFields) -> Respo
     if wants_json(request):
         return JSONResponse({"run_id": run_id})
     return redirect(f"/projects/{access.project.slug}/training/augmentation?run={run_id}")
+
+
+@router.post("/mirrored")
+def compare_mirrored(access: Engineer) -> Response:
+    """Have a few images of each class compared with their mirror images; the run's page."""
+    with write() as session:
+        run_id = request_comparison(session, project_id=access.project.id, user_id=access.user_id)
+    return redirect(f"/projects/{access.project.slug}/runs/{run_id}")
 
 
 @router.get("/{run_id}")

@@ -20,7 +20,7 @@ from app.training.curves import plateau_epoch
 from app.training.detail import run_detail
 from app.training.fit_settings import DEFAULT_SETTINGS
 from app.training.forms import TrainingForm
-from app.training.mirroring import mirror_doubts
+from app.training.mirror_evidence import all_mirror_doubts
 from app.training.models import TrainingRun
 from app.training.report import training_report
 from app.training.service import start_training
@@ -93,8 +93,8 @@ def _form(
         versions = newest_versions(session, access.project.id, limit=_MOST_PARENTS, throwaway=False)
         views = list_views(session, access.project.id)
         classes = class_names(session, access.project.id)
+        doubts = all_mirror_doubts(session, access.project.id, classes)
     is_fresh = refused is None and not sent.get("sent")
-    doubts = mirror_doubts(classes)
     unflipped = set(sent.getlist("no_flip")) or {str(doubt.class_id) for doubt in doubts if is_fresh}
     return render(
         request,

@@ -28,7 +28,8 @@ def preview_augmentation(context: RunContext) -> None:
     request = previews.PreviewRequest.model_validate(
         {name: value for name, value in context.parameters.items() if name in previews.PreviewRequest.model_fields}
     )
-    pixels, classes = _pixels(context.parameters["image_ids"])
+    pixels = pixels_of(context.parameters["image_ids"], size=previews.SIZE)
+    classes = _classes(list(pixels))
     folder = previews.folder_of(context.run_id)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -45,13 +46,12 @@ def preview_augmentation(context: RunContext) -> None:
         context.complete(session, previews.result_of(list(pixels)))
 
 
-def _pixels(image_ids: list[int]) -> tuple[dict[int, np.ndarray], dict[int, int | None]]:
-    """Pixels of the images that are still at hand, uint8 (S, S, 3), and their classes."""
+def pixels_of(image_ids: list[int], *, size: int) -> dict[int, np.ndarray]:
+    """Pixels of the images that are still at hand, uint8 (S, S, 3) with S = `size`, by ascending id."""
     with read() as session:
         rows = session.execute(
             select(
                 Image.id,
-                Image.class_id,
                 Image.rotation,
                 Image.rendition_pack,
                 Image.rendition_offset,
@@ -65,10 +65,16 @@ def _pixels(image_ids: list[int]) -> tuple[dict[int, np.ndarray], dict[int, int 
         place = Place(row.rendition_pack or "", row.rendition_offset or 0, row.rendition_length or 0)
         try:
             rendition = get_storage().get_rendition(place)
-            pixels[row.id] = to_pixels(rendition, size=previews.SIZE, rotation=row.rotation)
+            pixels[row.id] = to_pixels(rendition, size=size, rotation=row.rotation)
         except (NotFound, Undecodable):
             continue
-    return pixels, {row.id: row.class_id for row in rows}
+    return pixels
+
+
+def _classes(image_ids: list[int]) -> dict[int, int | None]:
+    with read() as session:
+        rows = session.execute(select(Image.id, Image.class_id).where(Image.id.in_(id_rows(session, image_ids))))
+        return {row.id: row.class_id for row in rows}
 
 
 def _changed(

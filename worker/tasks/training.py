@@ -32,6 +32,14 @@ def preview_augmentation(run_id: int) -> None:
     execute_run(run_id, preview_steps.preview_augmentation)
 
 
+@celery_app.task(name="training.compare_mirrored")
+def compare_mirrored(run_id: int) -> None:
+    """Look whether mirrored images are more like another class."""
+    from worker.tasks import mirror_steps
+
+    execute_run(run_id, mirror_steps.compare_mirrored)
+
+
 @celery_app.task(name="training.recipes")
 def look_after_recipes() -> int:
     """Start the recipes that are due, and tell how training runs ended."""
