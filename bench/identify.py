@@ -4,7 +4,8 @@ Product: an identification run over a pool whose renditions exist and whose embe
 from the claim of the run to predictions in SQLite, by the engine that Winnow pinned for the trunk on this machine.
 Baseline: the same network by `image_dataset_from_directory` and `predict` on the original files, on a part where it
 is slow. Limit: the rate at which decoding with resizing and the bare engine that is pinned, each measured
-alone on all cores, would together fill them.
+alone on all cores, would together fill them. `share_of_limit_by_processor` is the same by the processor's own seconds,
+which tells more where other work shares the machine.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -117,14 +119,16 @@ def _measure_network(
 ) -> tuple[dict[str, Figure], EnginePlan]:
     exported = export(trunk, data)
     version_id, plan = _registered(exported, stage)
-    peaks: list[float] = []
+    seconds = _Seconds()
     measured = in_turns(
         rounds,
         {
             "predict": _keras_act(exported, stage, predicted),
-            "product": partial(_product_rate, stage, version_id, peaks),
-            "engine": _engine_act(exported, stage, plan),
-            "decoding": partial(_decoding_rate, stage, exported.input_size),
+            "product": partial(_product_rate, stage, version_id, seconds),
+            "engine": seconds.of("engine", len(stage.renditions), _engine_act(exported, stage, plan)),
+            "decoding": seconds.of(
+                "decoding", len(stage.renditions), partial(_decoding_rate, stage, exported.input_size)
+            ),
         },
     )
     figures: dict[str, Figure] = {f"{act}_images_per_second": median(found) for act, found in measured.items()}
@@ -132,8 +136,34 @@ def _measure_network(
     figures["limit_images_per_second"] = median(limits)
     figures["over_predict"] = ratio(measured["product"], measured["predict"])
     figures["share_of_limit"] = ratio(measured["product"], limits)
-    figures["peak_gib"] = max(peaks)
+    figures["share_of_limit_by_processor"] = seconds.share_of_limit
+    figures["peak_gib"] = max(seconds.peaks)
     return figures, plan
+
+
+@dataclass
+class _Seconds:
+    """The processor's seconds for each image, round by round, and the product's peaks of memory, GiB."""
+
+    by_act: dict[str, list[float]] = field(default_factory=dict)
+    peaks: list[float] = field(default_factory=list)
+
+    def of(self, name: str, images: int, act: Callable[[], float]) -> Callable[[], float]:
+        """The act, its seconds noted."""
+
+        def noted() -> float:
+            began = time.process_time()
+            found = act()
+            self.by_act.setdefault(name, []).append((time.process_time() - began) / images)
+            return found
+
+        return noted
+
+    @property
+    def share_of_limit(self) -> float:
+        """What the parts alone take of what the product takes, the median over the rounds."""
+        rounds = zip(self.by_act["engine"], self.by_act["decoding"], self.by_act["product"], strict=True)
+        return median((engine + decoding) / product for engine, decoding, product in rounds)
 
 
 def _registered(exported: Exported, stage: Stage) -> tuple[int, EnginePlan]:
@@ -176,14 +206,15 @@ def _keras_act(exported: Exported, stage: Stage, predicted: int) -> Callable[[],
     return lambda: rate(predicted, lambda: exported.network.predict(open_photos(), verbose=0))
 
 
-def _product_rate(stage: Stage, version_id: int, peaks: list[float]) -> float:
+def _product_rate(stage: Stage, version_id: int, seconds: _Seconds) -> float:
     script = Path(__file__).with_name("identifying.py")
     command = [sys.executable, str(script), str(stage.project_id), str(version_id)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     if found["images"] != len(stage.renditions):
         raise RuntimeError(f"{len(stage.renditions)} images were to be identified; {found['images']} were")
-    peaks.append(found["peak_gib"])
+    seconds.peaks.append(found["peak_gib"])
+    seconds.by_act.setdefault("product", []).append(found["processor_seconds"] / found["images"])
     return float(found["images"] / found["seconds"])
 
 

@@ -28,7 +28,7 @@ from worker.learning.parity import check_exported
 
 KERAS_IMAGES: Final = 64
 """Compared with Keras itself, which is slow; it is what shows that the plain engine may stand for it."""
-ENGINE_IMAGES: Final = 256
+ENGINE_IMAGES: Final = 200
 """Compared among the engines, with the plain one as the trained network's proxy."""
 
 
