@@ -12,6 +12,7 @@ from app.core.database import Json, read, write
 from app.embeddings.work import ROWS_PER_SHARD
 from app.identification.again import keep_look, look_again
 from app.identification.assisting import ask_for_assistants, dismiss_assistants, most_workers, selection_of
+from app.identification.binning import COUNTED_BY_PAGE, request_bins
 from app.identification.candidates import find_candidates
 from app.identification.chunk_models import ChunkPlan
 from app.identification.chunks import (
@@ -157,6 +158,8 @@ def _end(share: _Share, *, is_complete: bool) -> None:
     with write() as session:
         finish_job(session, work.job_id, images=result["images"])
         drop_plan(session, work.run_id)
+        if result["images"] > COUNTED_BY_PAGE:  # The histogram of a smaller job is counted by its page.
+            request_bins(session, project_id=context.project_id, job_id=work.job_id, user_id=context.created_by)
         context.complete(session, result, stopped_early=not is_complete)
 
 
