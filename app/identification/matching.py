@@ -20,7 +20,11 @@ from app.library.models import Image, ImageCount, ImageState, Origin
 from app.predictions.models import Candidate, Prediction, ScoringJob
 
 Conditions = list[ColumnElement[bool]]
-_CLASSES = tuple(getattr(Prediction, f"class_{place}") for place in range(1, KEPT_CLASSES + 1))
+# The sums keep a database from any index but the key: results are looked up by image, or walked by image.
+_CLASSES = tuple(getattr(Prediction, f"class_{place}") + 0 for place in range(1, KEPT_CLASSES + 1))
+_CONFIDENCE, _MARGIN, _ENTROPY = (
+    column + 0.0 for column in (Prediction.confidence_1, Prediction.margin, Prediction.entropy)
+)
 _MOST_STAGED = 0.5
 
 
@@ -55,8 +59,8 @@ def prediction_conditions(job_id: int, wanted: ResultFilter, facts: Facts) -> Co
         found.append(Candidate.class_id == wanted.class_id)
     elif wanted.class_id is not None:
         found.append(or_(*(column == wanted.class_id for column in _CLASSES[: wanted.top])))
-    confidence = Candidate.confidence if is_candidates else Prediction.confidence_1
-    for column, name in ((confidence, ""), (Prediction.margin, "margin_"), (Prediction.entropy, "entropy_")):
+    confidence = Candidate.confidence if is_candidates else _CONFIDENCE
+    for column, name in ((confidence, ""), (_MARGIN, "margin_"), (_ENTROPY, "entropy_")):
         low, high = getattr(wanted, f"{name}low"), getattr(wanted, f"{name}high")
         found += [column >= low] if low > 0 else []
         found += [column <= high] if high < 1 else []
@@ -65,7 +69,7 @@ def prediction_conditions(job_id: int, wanted: ResultFilter, facts: Facts) -> Co
         found += [Image.class_id.is_not(None), differs if wanted.differs == "yes" else ~differs]
     if wanted.versus is not None:
         found.append(_says_otherwise(wanted.versus))
-    return found + class_conditions(job_id, wanted, Prediction.class_1)
+    return found + class_conditions(job_id, wanted, _CLASSES[0])
 
 
 def _says_otherwise(job_id: int) -> ColumnElement[bool]:
@@ -75,7 +79,9 @@ def _says_otherwise(job_id: int) -> ColumnElement[bool]:
     )
 
 
-def class_conditions(job_id: int, wanted: ResultFilter, class_id: InstrumentedAttribute[int]) -> Conditions:
+def class_conditions(
+    job_id: int, wanted: ResultFilter, class_id: ColumnElement[int] | InstrumentedAttribute[int]
+) -> Conditions:
     """What is asked of the labelled images of the class in a column: how many, and of which origin."""
     labelled = (
         select(ImageCount.class_id)

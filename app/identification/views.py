@@ -34,16 +34,17 @@ def _everything(_facts: Facts) -> Conditions:
     return []
 
 
+# The sums: see `matching.py`.
 def _low_counts(facts: Facts) -> Conditions:
-    return [Prediction.class_1.in_(facts.low_classes)]
+    return [(Prediction.class_1 + 0).in_(facts.low_classes)]
 
 
 def _replace(facts: Facts) -> Conditions:
-    return [Prediction.class_1.in_(facts.leaning), Image.origin == Origin.REAL]
+    return [(Prediction.class_1 + 0).in_(facts.leaning), Image.origin == Origin.REAL]
 
 
 def _look_alikes(facts: Facts) -> Conditions:
-    return [Prediction.confidence_1.between(facts.lower, facts.upper)]
+    return [(Prediction.confidence_1 + 0.0).between(facts.lower, facts.upper)]
 
 
 def _unknowns(_facts: Facts) -> Conditions:
