@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app.assembly import following as _followers  # noqa: F401 - images may change where it is imported
-from app.cli import demo, exchange, library, processes, snapshots, training, versions
+from app.cli import demo, exchange, library, processes, snapshots, studies, training, versions
 
 app = typer.Typer(
     help="Winnow: iterative image-classification curation and retraining.",
@@ -20,6 +20,7 @@ app.command("export")(exchange.export)
 app.command("relabel")(exchange.relabel)
 app.command("snapshot")(snapshots.snapshot)
 app.command("train")(training.train)
+app.command("study")(studies.study)
 app.command("identify")(versions.identify)
 app.command("evaluate")(versions.evaluate)
 app.command("promote")(versions.promote)

@@ -65,10 +65,10 @@ def train(
 ) -> None:
     """Freeze a snapshot, train on it, and evaluate what came out."""
     with reported(as_json=as_json):
-        given = _given(settings or [], epochs=epochs, learning_rate=learning_rate)
+        given = given_settings(settings or [], epochs=epochs, learning_rate=learning_rate)
     with reported(as_json=as_json), workers_at_hand():
         project_id = project_id_of(project)
-        chosen, parent_id = _start(project_id, start, parent, trunk)
+        chosen, parent_id = start_and_parent(project_id, start, parent, trunk)
         request = TrainingRequest(
             project_id=project_id,
             start=chosen,
@@ -101,7 +101,7 @@ def run_chain(run_id: int) -> list[Run]:
     return runs
 
 
-def _given(settings: list[str], **named: Any) -> dict[str, Any]:
+def given_settings(settings: list[str], **named: Any) -> dict[str, Any]:
     """Settings as the request takes them. Raises InvalidInput for one that is unknown, malformed or out of range."""
     values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     for text in settings:
@@ -120,7 +120,9 @@ def _given(settings: list[str], **named: Any) -> dict[str, Any]:
     return given
 
 
-def _start(project_id: int, choice: StartChoice, parent: int | None, trunk: str | None) -> tuple[Start, int | None]:
+def start_and_parent(
+    project_id: int, choice: StartChoice, parent: int | None, trunk: str | None
+) -> tuple[Start, int | None]:
     """The start and its parent; a trunk named with head only means its packaged weights, without a parent."""
     with read() as session:
         if parent is not None:
