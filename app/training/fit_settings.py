@@ -130,6 +130,12 @@ class FitSettings(_Frozen):
         default=False,
         description="Warm start: the output weights of classes that stay are kept, not drawn anew.",
     )
+    settle_head: bool = Field(
+        title="Settle the head first",
+        default=False,
+        description="The new head is fitted to the trunk as it is before all weights learn together: one look at each"
+        " training image.",
+    )
     teacher_share: float = Field(
         title="Share of the teacher",
         default=0.0,
@@ -157,12 +163,14 @@ class FitSettings(_Frozen):
 DEFAULT_SETTINGS: Final[dict[Start, FitSettings]] = {
     "random": FitSettings(epochs=120, patience=16, learning_rate=2e-3, batch_size=32),
     "pretrained": FitSettings(epochs=60, patience=8, learning_rate=3e-4, batch_size=32),
-    "warm": FitSettings(epochs=40, patience=6, learning_rate=2e-4, batch_size=32),
+    "warm": FitSettings(
+        epochs=40, patience=6, learning_rate=1e-3, batch_size=32, settle_head=True, discriminative_rate=0.1
+    ),
     "head_only": FitSettings(epochs=200, patience=10, learning_rate=2e-3, batch_size=128, augmentation=NO_AUGMENTATION),
 }
 
 WITHOUT_USE: Final[dict[Start, tuple[str, ...]]] = {
-    "random": ("unfreeze_epochs", "keep_output", "views"),
+    "random": ("unfreeze_epochs", "keep_output", "settle_head", "views"),
     "pretrained": ("keep_output", "views"),
     "warm": ("views",),
     "head_only": (
@@ -172,6 +180,7 @@ WITHOUT_USE: Final[dict[Start, tuple[str, ...]]] = {
         "cutmix",
         "precision",
         "keep_output",
+        "settle_head",
         "teacher_share",
     ),
 }

@@ -32,6 +32,7 @@ class TrainingForm(GivenSettings, GivenAugmentation):
     pool_images: int = Field(0, ge=0, le=MOST_POOL_IMAGES)
     flip: bool = False
     zoom_out: bool = False
+    settle_head: bool = False
     no_flip: tuple[ClassId, ...] = ()
     seed: int = Field(0, ge=0, le=2**31 - 1)
     then_identify: bool = False

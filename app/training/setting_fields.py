@@ -14,7 +14,7 @@ GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Optimisation", ("epochs", "patience", "learning_rate", "warmup_epochs", "batch_size", "accumulate")),
     ("Regularisation", ("dropout", "label_smoothing", "weight_decay", "mixup", "cutmix", "ema")),
     ("Augmentation", ("flip", "no_flip", "rotate_degrees", "zoom", "zoom_out", "brightness", "contrast", "views")),
-    ("Which weights learn, and how fast", ("unfreeze_epochs", "discriminative_rate", "keep_output")),
+    ("Which weights learn, and how fast", ("unfreeze_epochs", "discriminative_rate", "settle_head", "keep_output")),
     ("Classes of unequal size", ("balance",)),
     ("Learning from a teacher", ("teacher_share", "teacher_temperature")),
     ("Computing", ("precision",)),

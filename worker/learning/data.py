@@ -97,6 +97,10 @@ class ImageSamples:
         """As `batches`, in order and unchanged."""
         if not len(self.validation_rows):
             return None
+        return self.plain_batches(self.validation_rows, config, class_count=class_count)
+
+    def plain_batches(self, rows: Indices, config: FitConfig, *, class_count: int) -> Any:
+        """`rows`, all of them labelled, once and in order, unchanged: as `batches`."""
 
         def load(rows: Any) -> Any:
             with self.calls:
@@ -106,7 +110,7 @@ class ImageSamples:
             pixels, classes = tf.numpy_function(load, [rows], [tf.uint8, tf.int64], stateful=False)
             return self._shaped(pixels), _one_hot(classes, class_count)
 
-        return in_order(self.validation_rows, config).map(prepare, num_parallel_calls=_AT_ONCE).prefetch(_AHEAD)
+        return in_order(rows, config).map(prepare, num_parallel_calls=_AT_ONCE).prefetch(_AHEAD)
 
     def taught_by(self, teacher: TeacherAnswers) -> "ImageSamples":
         """The same with the teacher's answers, without unlabelled rows of which it has nothing to say."""

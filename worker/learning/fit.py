@@ -6,6 +6,7 @@ Build the network for its start -> open the batches -> compile -> go on from the
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ from worker.learning.events import EpochDone, Event, Note
 from worker.learning.heads import save_head
 from worker.learning.loop_state import LoopState
 from worker.learning.optimiser import class_weights, compile_network, quicken_norms
+from worker.learning.settle import settle_head
 from worker.learning.trunks import save_trunk
 from worker.learning.warm_start import ParentHead, start_head, start_network
 
@@ -241,7 +243,7 @@ def _attempt(
     notes: list[str],
     halvings: int,
 ) -> _Trained:
-    averages = AveragedWeights(network, whole.ema) if whole.ema else None
+    averages = AveragedWeights(network, whole.ema, is_settled=whole.settle_head) if whole.ema else None
     compile_network(network, whole)
     state, note = restore_checkpoint(
         place.work_dir / CHECKPOINT,
@@ -266,6 +268,8 @@ def _attempt(
         labelled = trained_on[trained_on != UNLABELLED]
         weights = class_weights(labelled, class_count) if config.balance == "class_weights" else None
         try:
+            if config.settle_head and not state.epochs_done:
+                _settle(network, config, samples, state, class_count, place, averages)
             network.fit(
                 samples.batches(config, class_count=class_count, first_epoch=state.epochs_done),
                 initial_epoch=state.epochs_done,
@@ -289,6 +293,28 @@ def _attempt(
         variable.assign(value)
     stopped_early = state.ended == "stopped" or state.epochs_done < config.epochs
     return _Trained(network, state, _monitored(samples), stopped_early, tuple(notes))
+
+
+def _settle(
+    network: Any,
+    config: FitConfig,
+    samples: Samples,
+    state: LoopState,
+    class_count: int,
+    place: _Surroundings,
+    averages: AveragedWeights | None,
+) -> None:
+    """Fits the new head to the trunk that it was put on; its time is the run's."""
+    if not isinstance(samples, ImageSamples):
+        return
+    began = time.monotonic()
+    interruption = Interruption(state, place.should_stop)
+    interruption.set_model(network)
+    images = settle_head(network, samples, config, class_count=class_count, between=interruption.ask_in_time)
+    if averages:
+        averages.restart()
+    state.seconds += time.monotonic() - began
+    place.on_event(Note(f"The new head was fitted to the trunk as it is, on {images} images; now all weights learn."))
 
 
 def _with_smaller_batches(config: FitConfig, halvings: int) -> FitConfig:

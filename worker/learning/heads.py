@@ -9,11 +9,13 @@ from worker.learning.backend import keras, to_numpy
 from worker.learning.errors import WeightsRefused
 
 OUTPUT_LAYER = "scores"
+EMBEDDING_LAYER = "dropout"
+"""The layer whose input is the embedding."""
 
 
 def add_head(embedding: Any, *, class_count: int, dropout: float) -> Any:
     """Logits, float32 (N, class_count) at any precision, by a new dense layer with random weights."""
-    dropped = keras.layers.Dropout(dropout, name="dropout")(embedding)
+    dropped = keras.layers.Dropout(dropout, name=EMBEDDING_LAYER)(embedding)
     return keras.layers.Dense(class_count, dtype="float32", name=OUTPUT_LAYER)(dropped)
 
 

@@ -21,14 +21,20 @@ function startForm(form) {
     return found instanceof HTMLInputElement || found instanceof HTMLSelectElement ? found : null;
   }
 
-  /** Placeholders of the start; a choice that nobody has made follows too. */
-  function showDefaults() {
+  /**
+   * Placeholders of the start; a switch whose default hangs on the start follows where another start is chosen.
+   * @param {boolean} isOther
+   */
+  function showDefaults(isOther) {
     const start = String(new FormData(form).get("start"));
     for (const setting of settings) {
       const input = control(setting.dataset.setting ?? "");
       if (!input) continue;
-      const value = JSON.parse(setting.dataset.defaults ?? "{}")[start];
+      const defaults = JSON.parse(setting.dataset.defaults ?? "{}");
+      const value = defaults[start];
       if (input instanceof HTMLInputElement && typeof value === "number") input.placeholder = String(value);
+      const hangsOnStart = typeof value === "boolean" && new Set(Object.values(defaults)).size > 1;
+      if (isOther && hangsOnStart && input instanceof HTMLInputElement) input.checked = value;
       const isIdle = (setting.dataset.without ?? "").split(" ").includes(start);
       setting.hidden = isIdle;
       input.disabled = isIdle;
@@ -62,7 +68,7 @@ function startForm(form) {
 
   form.addEventListener("input", (event) => {
     const name = /** @type {HTMLInputElement} */ (event.target).name;
-    if (name === "start") showDefaults();
+    if (name === "start") showDefaults(true);
     if (!ASKED_BY_CUTOFFS.includes(name)) return;
     showThrowaway();
     clearTimeout(timer);
@@ -71,7 +77,7 @@ function startForm(form) {
   // A field that the browser finds wrong must be seen, also inside a part that is closed.
   form.addEventListener("invalid", (event) => openAround(/** @type {Element} */ (event.target)), true);
   form.querySelector("[aria-invalid=true]")?.scrollIntoView({ block: "center" });
-  showDefaults();
+  showDefaults(false);
   showThrowaway();
   showTotals();
 }
