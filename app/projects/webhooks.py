@@ -152,15 +152,14 @@ def request_test(session: Session, webhook_id: int, *, project_id: int, user_nam
 def send_again(session: Session, delivery_id: int, *, webhook_id: int, project_id: int) -> None:
     """Send an event that was given up from the start again. Raises NotFound, Conflict for one that was not."""
     hook = get_webhook(session, webhook_id, project_id)
-    given_up = (
-        WebhookDelivery.id == delivery_id,
-        WebhookDelivery.webhook_id == hook.id,
-        WebhookDelivery.state == DeliveryState.GIVEN_UP,
-    )
+    own = (WebhookDelivery.id == delivery_id, WebhookDelivery.webhook_id == hook.id)
+    state = session.scalar(select(WebhookDelivery.state).where(*own))
+    if state is None:
+        raise NotFound(f"no delivery {delivery_id} of this webhook")
+    if state != DeliveryState.GIVEN_UP:
+        raise Conflict(f"only a delivery that was given up is sent again; this one is {state}")
     # Attempts are counted on, so that the same number is never noted twice: one more is made, and it is the last.
-    again = update(WebhookDelivery).where(*given_up).values(state=DeliveryState.WAITING, due_at=now())
-    if session.connection().execute(again).rowcount == 0:
-        raise Conflict("only a delivery that was given up is sent again")
+    session.execute(update(WebhookDelivery).where(*own).values(state=DeliveryState.WAITING, due_at=now()))
 
 
 def deliveries(
