@@ -2,12 +2,12 @@
 // Filters of results: what stands at its default stays out of the address; the library's form gives one part of it.
 import "../library/filters.js";
 
-const USUAL = { view: "all", state: "open", sort: "confident", top: "1", low: "0.0", high: "1.0", margin_low: "0.0", margin_high: "1.0", entropy_low: "0.0", entropy_high: "1.0" };
+const USUAL = /** @type {Record<string, string>} */ ({ view: "all", state: "open", sort: "confident", top: "1", low: "0.0", high: "1.0", margin_low: "0.0", margin_high: "1.0", entropy_low: "0.0", entropy_high: "1.0" });
 
-const own = document.querySelector("[data-filters] form[role=search]");
+const own = document.querySelector("[data-result-filters] form[role=search]");
 own?.addEventListener("formdata", (event) => {
   const data = /** @type {FormDataEvent} */ (event).formData;
-  for (const [name, usual] of Object.entries(USUAL)) if (data.get(name) === usual) data.delete(name);
+  for (const name of new Set(data.keys())) if (["", USUAL[name]].includes(String(data.get(name)))) data.delete(name);
 });
 
 // The library's form would lead to the library: here its fields become the part `query` of this page's address.
