@@ -1,14 +1,26 @@
-"""Jobs whose results identification still reads: standing ones, and the one the unknowns were last compared with."""
+"""Jobs whose results somebody still reads: the standing one, what saved views and runs in hand name, the unknowns'."""
 
 from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import unquote_plus
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.identification.chunk_models import ChunkPlan, StandingJob, UnknownsLook
+from app.identification.fields import NAME
+from app.library.models import SavedView
 from app.predictions.models import ScoringJob
 from app.registry.models import Deployment
 from app.registry.queries import production
+from app.runs.models import Run, RunState
+
+_IN_A_FILTER: Final = re.compile(rf"\b{NAME}=(\d+)")
+_IN_HAND: Final = (RunState.QUEUED, RunState.RUNNING)
 
 
 def jobs_in_use(session: Session, project_id: int) -> dict[int, str]:
@@ -34,4 +46,16 @@ def jobs_in_use(session: Session, project_id: int) -> dict[int, str]:
         )
         of_production = standing.where(ScoringJob.version_id == serving.version_id)
         needed |= dict.fromkeys(session.scalars(of_production), "the standing identification")
-    return needed
+    return needed | dict(_in_filters(session, project_id))
+
+
+def _in_filters(session: Session, project_id: int) -> Iterator[tuple[int, str]]:
+    """(job, reason) for what saved views and the filters of runs in hand name."""
+    views = select(SavedView.name, SavedView.query).where(
+        SavedView.project_id == project_id, SavedView.deleted_at.is_(None)
+    )
+    runs = select(Run.id, Run.parameters).where(Run.project_id == project_id, Run.state.in_(_IN_HAND))
+    texts = [(f"the saved view {name}", query) for name, query in session.execute(views)]
+    texts += [(f"run {run_id}", json.dumps(parameters)) for run_id, parameters in session.execute(runs)]
+    for reason, text in texts:
+        yield from ((int(number), reason) for number in _IN_A_FILTER.findall(unquote_plus(text)))

@@ -13,6 +13,7 @@ from app.core.database import get_engine, read, write
 from app.core.errors import Conflict, NotFound
 from app.core.settings import get_settings
 from app.identification.scope import job_scope
+from app.library.models import SavedView
 from app.predictions.counts import kept_results
 from app.predictions.dropping import clean_results, request_cleaning, request_due_cleanings
 from app.predictions.indexing import ORDERS, index_job
@@ -64,8 +65,10 @@ def test_results_beyond_the_policy_go_and_those_of_production_and_of_runs_in_han
     assert reasons[jobs[0]] == (f"run {asked}",)
     with write() as session:
         session.execute(update(ScoringJob).values(created_at=now() - timedelta(days=91)))
+        view = {"project_id": project_id, "name": "Doubtful", "created_at": now(), "changed_at": now()}
+        session.add(SavedView(**view, query=f"state=pool&result_of={jobs[2]}%3Bview%3Dlook_alikes"))
     with read() as session:
-        assert droppable(session, project_id) == jobs[1:]
+        assert droppable(session, project_id) == [jobs[1], jobs[3]]
 
 
 def test_a_clean_up_empties_the_job_keeps_its_row_and_nothing_can_be_added(project_id: int):
