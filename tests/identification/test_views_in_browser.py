@@ -128,6 +128,12 @@ def test_each_view_is_filtered_labelled_from_and_undone(page: Page, project: Pro
     expect(page.locator(".results-section")).to_have_count(3)
     shoot(page, "sections")
 
+    page.locator("#results .cell").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("m")
+    expect(page.locator(".chip", has_text="Like")).to_contain_text("image")
+    page.goto(f"/projects/{project.slug}/identify/{job_id}?group=class")
+
     with read() as session:
         words = session.scalars(select(Image.file_name).order_by(Image.id)).first() or ""
     words = words.partition("-")[0]
