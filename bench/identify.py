@@ -46,7 +46,6 @@ from app.inference.head import load_head
 from app.inference.plans import EnginePlan, has_bf16
 from app.library.preparing import Preparer
 from app.registry.queries import get_trunk
-from worker.tasks.engine_steps import ENGINE_IMAGES, choose_engine
 
 ABOUT: Final = "Cold bulk identification against Keras predict and against the limit of the machine."
 KERAS_BATCH: Final = 32
@@ -168,6 +167,8 @@ class _Seconds:
 
 def _registered(exported: Exported, stage: Stage) -> tuple[int, EnginePlan]:
     """A version whose engine was chosen as training does: on real images, before anything is embedded."""
+    from worker.tasks.engine_steps import ENGINE_IMAGES, choose_engine
+
     with write() as session:
         trunk_id = publish_trunk(session, exported)
         trunk = get_trunk(session, trunk_id)
