@@ -163,9 +163,7 @@ class FitSettings(_Frozen):
 DEFAULT_SETTINGS: Final[dict[Start, FitSettings]] = {
     "random": FitSettings(epochs=120, patience=16, learning_rate=2e-3, batch_size=32),
     "pretrained": FitSettings(epochs=60, patience=8, learning_rate=3e-4, batch_size=32),
-    "warm": FitSettings(
-        epochs=40, patience=6, learning_rate=1e-3, batch_size=32, settle_head=True, discriminative_rate=0.1
-    ),
+    "warm": FitSettings(epochs=40, patience=6, learning_rate=2e-4, batch_size=32, settle_head=True),
     "head_only": FitSettings(epochs=200, patience=10, learning_rate=2e-3, batch_size=128, augmentation=NO_AUGMENTATION),
 }
 

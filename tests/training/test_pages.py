@@ -90,7 +90,7 @@ def test_every_setting_has_a_field_of_its_own_with_the_default_of_the_start(sign
     text = sign_in_as("engineer").get(f"{here}/train?start=warm").text
     for each in grouped:
         assert f'name="{each.name}"' in text
-    assert 'placeholder="0.001"' in text
+    assert 'placeholder="0.0002"' in text
     assert 'min="0" max="0.9999"' in text
 
 

@@ -33,8 +33,9 @@ from worker.learning.data import EmbeddingSamples, ImageSamples, Samples, check_
 from worker.learning.deaths import DEATHS_BEFORE_HALVING, begin_attempt, end_attempt
 from worker.learning.devices import on_all_devices
 from worker.learning.distill import UNLABELLED
-from worker.learning.errors import ConfigInvalid, OutOfMemory
+from worker.learning.errors import ConfigInvalid
 from worker.learning.events import EpochDone, Event, Note
+from worker.learning.halving import SMALLEST_BATCH, BatchTooLarge, tell_halving, with_smaller_batches
 from worker.learning.heads import save_head
 from worker.learning.loop_state import LoopState
 from worker.learning.optimiser import class_weights, compile_network, quicken_norms
@@ -44,8 +45,6 @@ from worker.learning.warm_start import ParentHead, start_head, start_network
 
 OnEvent = Callable[[Event], None]
 
-SMALLEST_BATCH: Final = 4
-"""Where the memory does not suffice, batches are halved down to this."""
 _HEAD_CHECKPOINT_SPACING_S: Final = 5.0  # an epoch of a head alone is shorter than writing it down
 
 
@@ -203,35 +202,13 @@ def _train(
     while True:
         try:
             return _attempt(network, config, samples, class_count, place, notes, halvings)
-        except _BatchTooLarge as refused:
-            text = _halved(config, refused)
+        except BatchTooLarge as refused:
+            text = tell_halving(config, refused)
             halvings = refused.halvings + 1
         notes.append(text)
         place.on_event(Note(text, "warning"))
         for variable, value in zip(network.variables, at_start, strict=True):
             variable.assign(value)
-
-
-class _BatchTooLarge(Exception):
-    """The memory did not suffice for the batch after so many halvings."""
-
-    def __init__(self, halvings: int) -> None:
-        super().__init__(halvings)
-        self.halvings = halvings
-
-
-def _halved(config: FitConfig, refused: _BatchTooLarge) -> str:
-    """How to say that the batch is halved once more. Raises OutOfMemory at SMALLEST_BATCH."""
-    batch_size = config.batch_size >> refused.halvings
-    if batch_size // 2 < SMALLEST_BATCH:
-        raise OutOfMemory(
-            f"The memory did not suffice even for batches of {batch_size} images; {SMALLEST_BATCH} are the fewest"
-            " that are tried. Choose a smaller input size or trunk, or a machine with more memory."
-        ) from refused
-    return (
-        f"The memory did not suffice for batches of {batch_size} images: the run went on from its last epoch with"
-        f" {batch_size // 2}, at half the learning rate."
-    )
 
 
 def _attempt(
@@ -257,11 +234,11 @@ def _attempt(
     if halvings > state.halvings:
         network.optimizer.learning_rate = float(network.optimizer.learning_rate) / 2 ** (halvings - state.halvings)
         state.halvings = halvings
-    config = _with_smaller_batches(whole, state.halvings)
+    config = with_smaller_batches(whole, state.halvings)
     if state.ended is None and state.epochs_done < config.epochs:
         deaths = begin_attempt(place.work_dir, epochs_done=state.epochs_done, halvings=state.halvings)
         if deaths >= DEATHS_BEFORE_HALVING and config.batch_size // 2 >= SMALLEST_BATCH:
-            raise _BatchTooLarge(state.halvings)
+            raise BatchTooLarge(state.halvings)
         steps = steps_per_epoch(samples, config)
         quicken_norms(network, steps)
         trained_on = samples.class_indices[samples.train_rows]
@@ -281,7 +258,7 @@ def _attempt(
                 verbose=0,
             )
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            raise _BatchTooLarge(state.halvings) from error
+            raise BatchTooLarge(state.halvings) from error
         except tf.errors.OpError as error:
             if samples.calls.error is not None:  # what reading an image raised; TensorFlow knows its text alone
                 raise samples.calls.error from error
@@ -315,16 +292,6 @@ def _settle(
         averages.restart()
     state.seconds += time.monotonic() - began
     place.on_event(Note(f"The new head was fitted to the trunk as it is, on {images} images; now all weights learn."))
-
-
-def _with_smaller_batches(config: FitConfig, halvings: int) -> FitConfig:
-    """Half the images at a time make half the rate right (Goyal et al. 2017, arXiv:1706.02677)."""
-    if not halvings:
-        return config
-    return config.changed(
-        batch_size=max(SMALLEST_BATCH, config.batch_size >> halvings),
-        learning_rate=max(1e-8, config.learning_rate / 2**halvings),
-    )
 
 
 def _monitored(samples: Samples) -> str:

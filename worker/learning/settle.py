@@ -82,7 +82,8 @@ def settle_head(
 def _evenly(rows: Indices, classes: Indices, class_count: int) -> Indices:
     """The labelled ones of `rows`, of each class as many at most as keep all to about MOST_IMAGES."""
     if len(rows) <= MOST_IMAGES:
-        return rows[classes != UNLABELLED]
+        labelled: Indices = rows[classes != UNLABELLED]
+        return labelled
     most = max(_FEWEST_OF_A_CLASS, MOST_IMAGES // class_count)
     by_class = np.argsort(classes, kind="stable")
     ordered = classes[by_class]
