@@ -53,14 +53,15 @@ def value_of(measure: Measure) -> ColumnElement[float]:
     """What of a prediction is low where the model can make little of an image, 0..1."""
     if measure == "certainty":
         return 1.0 - Prediction.entropy
-    return Prediction.confidence_1 if measure == "confidence" else Prediction.margin
+    return (Prediction.confidence_1 if measure == "confidence" else Prediction.margin).expression
 
 
 def bins_of(session: Session, scope: JobScope, measure: Measure) -> Bins | None:
     """How a job's scores lie: as they are in a small job, else as they were last counted, None before that."""
     if scope.images <= COUNTED_BY_PAGE:
         rows = session.execute(_scores(scope.job_id, measure).limit(COUNTED_BY_PAGE)).all()
-        return Bins(*(counts.tolist() for counts in _counted(rows, _measured(session, scope, measure))), None)
+        pool, labelled = _counted(rows, _measured(session, scope, measure))
+        return Bins(pool.tolist(), labelled.tolist(), None)
     kept = session.get(ScoreBins, (scope.job_id, measure))
     return Bins(kept.bins["pool"], kept.bins["labelled"], kept.counted_at) if kept else None
 

@@ -37,7 +37,8 @@ def frozen(run_id: int) -> Frozen:
 
 def taken(images: Frozen) -> Frozen:
     """Those that the act changes."""
-    return images[images["held"] == 0]
+    found: Frozen = images[images["held"] == 0]
+    return found
 
 
 def sample(images: Frozen, count: int, *, seed: int) -> list[int]:

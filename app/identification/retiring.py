@@ -138,6 +138,8 @@ def offers(session: Session, action_id: int, *, project_id: int) -> list[Offer]:
         .order_by(func.count().desc(), LabelEvent.to_class_id)
     ).all()
     found = [
-        Offer(class_id, name, accepted, retirable(session, project_id, class_id)) for class_id, name, accepted in real
+        Offer(class_id, name, accepted, retirable(session, project_id, class_id))
+        for class_id, name, accepted in real
+        if class_id is not None
     ]
     return [offer for offer in found if offer.count]
