@@ -56,8 +56,14 @@ SECRETS = (
 
 
 IDS = st.integers(1, 2**62).map(str)
+CLUSTERS = st.integers(0, 999_999).map(str)
 TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(text.strip()) and "\0" not in text)
-BY_NAME = {"sha256": st.text("0123456789abcdef", min_size=4, max_size=64), "transaction_id": TEXTS, "labelled_by": IDS}
+BY_NAME = {
+    "sha256": st.text("0123456789abcdef", min_size=4, max_size=64),
+    "transaction_id": TEXTS,
+    "labelled_by": IDS,
+    "cluster": CLUSTERS,
+}
 BY_KIND = {
     "yes_no": st.sampled_from(["true", "false"]),
     "date": st.dates(date(1, 1, 1), date(9999, 12, 31)).map(date.isoformat),
