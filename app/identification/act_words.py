@@ -13,6 +13,7 @@ HELD_WORDS: Final = {
     "contradicted": "a duplicate is not good, removed or labelled otherwise",
     "rare_in_top": "a rare class is among their top five",
     "near_rare": "they lie near a labelled image of a rare class",
+    "unlike_its_class": "they are unlike the labelled images of their class",
     "disagrees": "another version says something else",
 }
 MEASURE_WORDS: Final = {

@@ -1,6 +1,7 @@
-"""The order by difference over a job's results: computed once for a filter, kept, so that pages keep their places.
+"""Orders by how images look over a job's results: computed once for a filter, kept, so that pages keep their places.
 
-The first MOST results, the surest first, are stacked and spread (`spreading.py`). What was decided about since leaves
+Most different first: the surest MOST results are stacked and spread (`spreading.py`). Unlike what is labelled first:
+those spread over the confidences asked for, each its own stack (`unlike.py`). What was decided about since leaves
 the page, not the order. A new order is made when the job has grown or when little of the old one is left.
 """
 
@@ -12,32 +13,30 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.core.clock import now
 from app.core.database import id_rows, write
 from app.core.errors import InvalidInput
-from app.embeddings.store import read_embeddings
 from app.identification.look_models import DiverseOrder, StackedImage
 from app.identification.matching import conditions, scored
+from app.identification.nearness import embeddings_of
 from app.identification.result_filter import ResultFilter
 from app.identification.scope import JobScope
 from app.identification.spreading import spread
+from app.identification.unlike import MOST, unlike_first
 from app.identification.walking import look
 from app.library.models import Image
 from app.predictions.models import Prediction
-from app.registry.queries import reference_trunk
 
-MOST: Final = 2_000
+__all__ = ["MOST", "DiversePage", "Shown", "different_page", "spread_images"]
+
 KEPT: Final = timedelta(days=7)
 _AT_LEAST: Final = timedelta(minutes=1)
 _WHILE_IT_GROWS: Final = timedelta(hours=1)
 _FEW: Final = 30
 _SWEPT: Final = 20
-_ENOUGH: Final = 0.9
 _CURSOR: Final = re.compile(r"(\d{1,18})\.(\d{1,6})")
 
 
@@ -107,12 +106,13 @@ def _read_cursor(text: str | None) -> tuple[int, int] | None:
         return None
     found = _CURSOR.fullmatch(text)
     if found is None:
-        raise InvalidInput("a page's cursor in the order by difference is order.stack", code="invalid_filter")
+        raise InvalidInput("a page's cursor in an order by looks is order.stack", code="invalid_filter")
     return int(found[1]), int(found[2])
 
 
 def _key(wanted: ResultFilter) -> str:
-    return hashlib.sha256(wanted.to_query(sort=None, group=None).encode()).hexdigest()[:32]
+    sort = wanted.sort if wanted.sort == "unlike" else None
+    return hashlib.sha256(wanted.to_query(sort=sort, group=None).encode()).hexdigest()[:32]
 
 
 def _order(session: Session, scope: JobScope, wanted: ResultFilter, order_id: int | None) -> _Order:
@@ -155,16 +155,20 @@ def _matching(session: Session, scope: JobScope, wanted: ResultFilter, order: _O
 
 def _make(session: Session, scope: JobScope, wanted: ResultFilter) -> _Order:
     """Compute an order and keep it, in a write session of its own."""
-    surest = wanted.model_copy(update={"sort": "confident", "group": None})
-    ids = [image_id for _, image_id in look(session, scope, surest, limit=MOST).places]
-    stacks = spread_images(session, scope, ids)
+    if wanted.sort == "unlike":
+        stacks = [[image_id] for image_id in unlike_first(session, scope, wanted)]
+    else:
+        surest = wanted.model_copy(update={"sort": "confident", "group": None})
+        stacks = spread_images(
+            session, scope, [image_id for _, image_id in look(session, scope, surest, limit=MOST).places]
+        )
     images = [(number, image_id) for number, stack in enumerate(stacks) for image_id in stack]
     with write() as writing:
         order = DiverseOrder(
             job_id=scope.job_id,
             filter_key=_key(wanted),
             job_images=scope.images,
-            considered=len(ids),
+            considered=len(images),
             created_at=now(),
         )
         writing.add(order)
@@ -177,15 +181,12 @@ def _make(session: Session, scope: JobScope, wanted: ResultFilter) -> _Order:
             writing.execute(insert(StackedImage), rows)
         old = select(DiverseOrder.id).where(DiverseOrder.created_at < now() - KEPT).limit(_SWEPT)
         writing.execute(delete(DiverseOrder).where(DiverseOrder.id.in_(old)))
-    return _Order(order.id, order.considered, images)
+    return _Order(order.id, len(images), images)
 
 
 def spread_images(session: Session, scope: JobScope, ids: list[int]) -> list[list[int]]:
-    """Images, the surest first, as stacks with the most different first; those without an embedding come last.
-
-    By the reference trunk where it knows nearly all of them, else by the version's own.
-    """
-    found, rows = _embeddings(session, scope, ids)
+    """Images, the surest first, as stacks with the most different first; those without an embedding come last."""
+    _, found, rows = embeddings_of(session, scope, ids)
     grouped = (Image.id.in_(id_rows(session, ids)), Image.duplicate_group_id.is_not(None))
     pairs = session.execute(select(Image.id, Image.duplicate_group_id).where(*grouped))
     groups: dict[int, int] = {image_id: group_id or 0 for image_id, group_id in pairs}
@@ -201,15 +202,3 @@ def spread_images(session: Session, scope: JobScope, ids: list[int]) -> list[lis
         if image_id in groups:
             of_group[groups[image_id]] = stacks[-1]
     return stacks
-
-
-def _embeddings(session: Session, scope: JobScope, ids: list[int]) -> tuple[list[int], NDArray[np.float32]]:
-    reference = reference_trunk(session, scope.project_id)
-    trunk_ids = dict.fromkeys([*([reference.id] if reference else []), scope.version.trunk.id])
-    best: tuple[list[int], NDArray[np.float32]] = ([], np.empty((0, 1), dtype=np.float32))
-    for trunk_id in trunk_ids:
-        found = read_embeddings(session, trunk_id, ids)
-        if len(found[0]) >= _ENOUGH * len(ids):
-            return found
-        best = found if len(found[0]) > len(best[0]) else best
-    return best

@@ -28,8 +28,10 @@ from app.identification.holding import (
     Kinds,
     References,
     Rows,
+    held_as_unlike,
     held_by_answers,
     held_by_nearness,
+    likeness_floors,
     upper_bound,
 )
 from app.identification.ranking import Space
@@ -99,13 +101,16 @@ class Comparison:
 
     def __init__(self, rule: Rule, space: Space, rare: References, known: References) -> None:
         self.rule, self._space, self._rare, self._known = rule, space, rare, known
+        self._floors = likeness_floors(known)
 
     def hold(self, answers: Answers, rows: Rows, *, groups: Ids | None = None) -> NDArray[np.int8]:
-        """A Held for each image (N,) by its answers and its nearness to rare images."""
+        """A Held for each image (N,) by its answers, its nearness to rare images and to those of its class."""
         held = held_by_answers(answers, self.rule.kinds, confidence=self.rule.confidence, share=self.rule.share)
         free = np.flatnonzero(held == Held.TAKEN)
         placed, predicted = self._space.place(rows[free]), answers.classes[free, 0]
         mine = groups[free] if groups is not None else None
+        unlike = held_as_unlike(placed, predicted, self._known, self._floors, groups=mine)
+        held[free[unlike]] = Held.UNLIKE_ITS_CLASS
         held[free[held_by_nearness(placed, predicted, self._rare, self._known, groups=mine)]] = Held.NEAR_RARE
         return held
 
@@ -197,7 +202,7 @@ def measure(loaded: LoadedHead, compared: Comparison, labelled: Labelled, held_o
         taken = compared.hold(answers, rows, groups=part.groups) == Held.TAKEN
         _count_rare(counts, compared.rule, part, answers, taken)
         _count_right(hits, kinds, part, answers, taken)
-    return Measured({each: wilson(*found) for each, found in hits.items()}, *counts.values())  # type: ignore[arg-type]
+    return Measured({each: wilson(*found) for each, found in hits.items()}, *counts.values())
 
 
 def _count_rare(counts: dict[str, int], rule: Rule, part: Labelled, answers: Answers, taken: Flags) -> None:

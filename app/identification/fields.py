@@ -106,8 +106,7 @@ def from_library(chosen: ImageFilter) -> tuple[int, ResultFilter] | None:
     if state is not None:
         rest = rest.without("state")
     changes = {"state": state or "any", "query": rest.query_string()}
-    sort = "doubtful" if wanted.view in ("look_alikes", "lowest") else "confident"
-    return job_id, wanted.model_copy(update=changes | {"sort": sort})
+    return job_id, wanted.model_copy(update=changes | {"sort": view_named(wanted.view).defaults.sort})
 
 
 FIELDS: Final = (

@@ -172,7 +172,7 @@ def results_page(
 
     Candidates are of one class, the likeliest first. Raises InvalidInput for a cursor that is none of ours.
     """
-    if wanted.sort == "different" and not wanted.like:
+    if wanted.sort in ("different", "unlike") and not wanted.like:
         return _by_difference(session, scope, wanted, before=before, after=after, at=at, limit=limit)
     if before is None and after is not None:
         walked = look(session, scope, wanted, limit=limit, start=read_cursor(after), upwards=True)

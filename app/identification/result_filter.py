@@ -23,7 +23,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 ViewName = Literal["all", "candidates", "low_counts", "replace", "look_alikes", "unknowns", "lowest"]
 StateChoice = Literal["open", "pool", "unknown", "labelled", "any"]
-Sort = Literal["confident", "doubtful", "margin", "entropy", "different"]
+Sort = Literal["confident", "doubtful", "margin", "entropy", "different", "unlike"]
 Mix = Literal["real", "part", "most"]
 
 

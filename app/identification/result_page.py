@@ -17,7 +17,7 @@ from app.identification.result_filter import ResultFilter
 from app.identification.saved import results_views
 from app.identification.scope import JobScope
 from app.identification.views import view_named, views_for
-from app.identification.words import DIFFERENT_WORDS, DIFFERS_WORDS, GROUP_WORDS, MIX_WORDS, SORT_WORDS
+from app.identification.words import DIFFERENT_WORDS, DIFFERS_WORDS, GROUP_WORDS, MIX_WORDS, SORT_WORDS, UNLIKE_WORDS
 from app.library.words import Names
 from app.predictions.models import ScoringJob
 from app.registry.models import ModelVersion
@@ -50,6 +50,7 @@ def page_context(session: Session, scope: JobScope, wanted: ResultFilter, place:
             "differs": DIFFERS_WORDS,
             "group": GROUP_WORDS,
             "different": DIFFERENT_WORDS,
+            "unlike": UNLIKE_WORDS,
         },
     }
     if wanted.group and wanted.view != "candidates":

@@ -36,6 +36,11 @@ class JobScope:
         return not self.is_standing and any(entry.below_cutoff for entry in self.classes)
 
     @property
+    def looks_from(self) -> float:
+        """The confidence (0..1) from which on results are look-alikes; up to the upper threshold."""
+        return self.lower_threshold * LOOK_ALIKES_FROM
+
+    @property
     def names(self) -> dict[int, str]:
         """Class names as the version knows them."""
         return {entry.class_id: entry.name for entry in self.classes}
@@ -43,6 +48,8 @@ class JobScope:
 
 # Before anything is promoted; the thresholds of a deployment replace them.
 LOWER, UPPER = 0.4, 0.8
+LOOK_ALIKES_FROM = 0.5
+"""From how much of the lower threshold on: of an unknown class, half is below that threshold itself."""
 
 
 def job_scope(session: Session, job_id: int, project_id: int) -> JobScope:

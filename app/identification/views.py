@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement
 
 from app.identification.facts import OPEN_STATES, Facts
 from app.identification.result_filter import ResultFilter, ViewName
-from app.identification.scope import JobScope
+from app.identification.scope import LOOK_ALIKES_FROM, JobScope
 from app.library.models import Image, ImageState, Origin
 from app.predictions.models import Prediction
 
@@ -44,7 +44,7 @@ def _replace(facts: Facts) -> Conditions:
 
 
 def _look_alikes(facts: Facts) -> Conditions:
-    return [(Prediction.confidence_1 + 0.0).between(facts.lower, facts.upper)]
+    return [(Prediction.confidence_1 + 0.0).between(facts.lower * LOOK_ALIKES_FROM, facts.upper)]
 
 
 def _unknowns(_facts: Facts) -> Conditions:
@@ -88,9 +88,10 @@ VIEWS: Final = (
     View(
         "look_alikes",
         "Look-alikes",
-        "Middling confidence: maybe a class that the model does not know. Pick a class and look for what does not fit.",
+        "Middling confidence, from half the lower threshold to the upper one: maybe a class that the model does not"
+        " know. What is unlike every labelled image and like others here comes first: select what belongs together.",
         _look_alikes,
-        ResultFilter(view="look_alikes", sort="doubtful"),
+        ResultFilter(view="look_alikes", sort="unlike"),
     ),
     View(
         "unknowns",

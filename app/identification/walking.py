@@ -49,13 +49,14 @@ _ORDERS: Final = {
     "margin": Order(Prediction.margin, falls=False),
     "entropy": Order(Prediction.entropy, falls=True),
     "different": Order(Prediction.confidence_1, falls=True),  # Only a page's list is: `diversity.py`.
+    "unlike": Order(Prediction.confidence_1, falls=False),  # As above.
 }
 
 
 def order_of(wanted: ResultFilter) -> Order:
     """The order of a filter's results. Those sought by likeness have one of their own: see `whole`."""
     return (
-        Order(Candidate.score, falls=wanted.sort in ("confident", "different"))
+        Order(Candidate.score, falls=wanted.sort in ("confident", "different", "unlike"))
         if wanted.view == "candidates"
         else _ORDERS[wanted.sort]
     )
@@ -276,7 +277,7 @@ def _bounds(scope: JobScope, wanted: ResultFilter, order: Order) -> list[ColumnE
         "entropy": (wanted.entropy_low, wanted.entropy_high),
     }[order.column.key]
     if wanted.view == "look_alikes" and order.column.key == "confidence_1":
-        low, high = max(low, scope.lower_threshold), min(high, scope.upper_threshold)
+        low, high = max(low, scope.looks_from), min(high, scope.upper_threshold)
     return [*([order.column >= low] if low > 0 else []), *([order.column <= high] if high < 1 else [])]
 
 

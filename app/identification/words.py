@@ -33,10 +33,15 @@ SORT_WORDS: Final = {
     "margin": "Closest call first",
     "entropy": "Most spread out first",
     "different": "Most different first",
+    "unlike": "Unlike what is labelled first",
 }
 DIFFERENT_WORDS: Final = (
     f"The surest {MOST:,} that match, each as far as can be from all before it. Near-duplicates (a cosine of {NEAR} or"
     " more, or duplicates in the library) stand behind the surest of them: +3 shows those three, as d does."
+)
+UNLIKE_WORDS: Final = (
+    f"Up to {MOST:,} that match: first what is far from the labelled images of the classes it is taken for and near to"
+    " others of these results, as a class that nobody has named is. Without an embedding, last."
 )
 GROUP_WORDS: Final = {"": "One list", "class": "By class", "cluster": "By cluster"}
 _PLACES: Final = ("before", "after", "section")

@@ -9,8 +9,19 @@ from sqlalchemy import select
 from app.core.database import read, write
 from app.core.errors import Conflict
 from app.datasets.benchmarks import make_benchmark_set
+from app.embeddings.centres import unit_rows
 from app.identification import binning, plan_files, retiring, sweeping
-from app.identification.holding import Answers, Held, Kinds, References, held_by_answers, held_by_nearness, upper_bound
+from app.identification.holding import (
+    Answers,
+    Held,
+    Kinds,
+    References,
+    held_as_unlike,
+    held_by_answers,
+    held_by_nearness,
+    likeness_floors,
+    upper_bound,
+)
 from app.identification.scope import job_scope
 from app.identification.work import identify
 from app.labelling.service import undo
@@ -71,6 +82,18 @@ def test_a_rare_class_among_the_five_or_near_by_holds_an_image_back():
     assert held_by_nearness(placed, asked, strange, known).tolist() == [False, True]
     # A burst says nothing about itself: compared with what is not of its group, nothing rare is near.
     assert held_by_nearness(placed, asked, strange, known, groups=np.array([-5, -2])).tolist() == [False, False]
+
+
+def test_what_is_unlike_every_labelled_image_of_its_class_is_held_back():
+    random = np.random.default_rng(2)
+    rows = unit_rows((np.repeat(np.eye(6)[:2], 12, axis=0) + random.normal(0, 0.1, (24, 6))).astype(np.float32))
+    known = References(rows, np.repeat([1, 2], 12), np.arange(24))
+    floors = likeness_floors(known)
+    asked = np.array([1, 2, 2])
+    placed = unit_rows((np.eye(6) + 0.05)[[0, 1, 4]].astype(np.float32))
+    assert held_as_unlike(placed, asked, known, floors).tolist() == [False, False, True]
+    burst = References(rows, known.class_ids, np.zeros(24, dtype=np.int64))
+    assert likeness_floors(burst) == {}, "a burst says nothing about itself"
 
 
 def test_the_bound_is_clopper_and_pearsons():

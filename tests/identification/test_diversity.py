@@ -15,6 +15,7 @@ from app.identification.look_models import DiverseOrder
 from app.identification.result_filter import ResultFilter
 from app.identification.scope import job_scope
 from app.identification.spreading import spread
+from app.identification.strangeness import strange_first
 from app.library.filters import ImageFilter
 from app.library.models import Image
 from app.library.queries import page as image_page
@@ -30,6 +31,7 @@ from tests.web_client import SignInAs
 
 KINDS, ALIKE = 6, 4
 DIFFERENT = ResultFilter(sort="different")
+UNLIKE = ResultFilter(sort="unlike")
 
 
 class Job:
@@ -74,6 +76,32 @@ def test_stacks_take_what_is_near_and_the_farthest_follows():
     assert spread(rows, [None] * 6) == [[0, 1], [3], [4], [2, 5]]
     assert spread(rows, [7, None, None, 7, None, None])[0] == [0, 1, 3]
     assert spread(rows[:0], []) == []
+
+
+def test_a_heap_unlike_what_is_labelled_comes_before_the_lone_and_the_known():
+    random = np.random.default_rng(5)
+    known, heap = (np.eye(8, dtype=np.float32)[at] + random.normal(0, 0.1, (9, 8)) for at in (0, 3))
+    alone = np.eye(8, dtype=np.float32)[[5, 6]]
+    rows = np.concatenate([known[:3], alone, heap[:6]]).astype(np.float32)
+    order = strange_first(rows, known[3:].astype(np.float32))
+    assert set(order[:6]) == set(range(5, 11))
+    assert set(order[-3:]) == {0, 1, 2}
+    assert strange_first(rows[:1], rows[:0]) == [0]
+
+
+def test_the_look_alikes_open_with_what_is_unlike_the_labelled_ones(job: Job):
+    known = job.images[:ALIKE]
+    with write() as session:
+        row = {"state": "labelled", "class_id": job.version.class_ids[0]}
+        session.execute(update(Image).where(Image.id.in_(known[:2])).values(row))
+    first = job.page(UNLIKE, limit=5)
+    rest = job.page(UNLIKE, before=first.older).results
+    shown = [each.image_id for each in [*first.results, *rest]]
+    assert sorted(shown) == job.images[2:]
+    assert set(shown[-4:-2]) == set(known[2:])
+    assert set(shown[-2:]) == set(job.images[-2:]), "without an embedding, last"
+    assert [each.image_id for each in job.page(UNLIKE, limit=5).results] == shown[:5], "an order of its own is kept"
+    assert [each.image_id for each in job.page().results] != shown
 
 
 def test_one_of_each_kind_comes_first_with_the_others_behind_it(job: Job):

@@ -107,8 +107,8 @@ def test_the_ready_views_show_what_they_say(
     assert set(shown(browser, project, job_id, "view=low_counts")) == {*ids[1::3], *ids[2::3]}
     assert set(shown(browser, project, job_id, "view=replace")) == set(ids[1::3])
     assert shown(browser, project, job_id, "view=unknowns&state=unknown") == [ids[3]]
-    deploy(project.id, version.id, upper=0.7, lower=0.5)
-    assert shown(browser, project, job_id, "view=look_alikes&sort=doubtful") == ids[2:7]
+    deploy(project.id, version.id, upper=0.93, lower=0.92)
+    assert shown(browser, project, job_id, "view=look_alikes&sort=doubtful") == ids[2:11]
     assert shown(browser, project, job_id, "view=lowest&state=pool&sort=doubtful")[0] == ids[0]
     counts = browser.get(f"/projects/{project.slug}/identify/{job_id}/classes?view=low_counts").text
     assert "Plum" in counts
