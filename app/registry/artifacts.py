@@ -95,9 +95,17 @@ def checked_path(name: str, digest: str) -> Path:
     return path
 
 
+def _verify(name: str, digest: str) -> None:
+    """Read through once a process and file: a trunk is asked for again with each chunk of a job."""
+    try:
+        status = get_storage().file_path(FOLDER, name).stat()
+    except FileNotFoundError as error:
+        raise Unavailable(f"the artifact {name} is missing from storage", code="artifact_missing") from error
+    _verified(name, digest, status.st_mtime_ns, status.st_size)
+
+
 @lru_cache(maxsize=32)
-def _verified(name: str, digest: str) -> Path:
-    """Read through once a process: a trunk is asked for again with each chunk of a job."""
+def _verified(name: str, digest: str, _modified_ns: int, _size: int) -> Path:  # the last two are what a cache must know
     return checked_path(name, digest)
 
 
@@ -119,7 +127,7 @@ def load_trunk(trunk_id: int) -> LoadedTrunk:
     with read() as session:
         ref = get_trunk(session, trunk_id)
         plan = plan_for(session, trunk_id)
-    _verified(ref.exported_file, ref.exported_digest)
+    _verify(ref.exported_file, ref.exported_digest)
     return LoadedTrunk(ref, plan)
 
 
