@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import select
 
@@ -94,7 +95,7 @@ def written_webhook(project_id: int, mark: str = "") -> dict[str, int]:
 
     `mark` is a part of the address and of the text.
     """
-    webhook_id, _ = make_webhook(project_id, f"{PUBLIC_ADDRESS}/{mark}".replace(" ", "-"))
+    webhook_id, _ = make_webhook(project_id, f"{PUBLIC_ADDRESS}/{quote(mark)}")
     with write() as session:
         told = {"text": f"Version 3 {mark} is in production.", "path": "/models/3"}
         announce_event(session, project_id=project_id, event="production.changed", key="3", **told)
