@@ -89,7 +89,8 @@ def test_acts_on_many_results_are_seen_beforehand_and_taken_back(open_tab: OpenT
     expect(gone).to_have_count(0)
     assert states(project.id) == before
     with read() as session:
-        assert session.scalars(select(LabelClass.archived_at).where(LabelClass.name == "Quince")).one() is not None
+        named = (LabelClass.project_id == project.id, LabelClass.name == "Quince")
+        assert session.scalars(select(LabelClass.archived_at).where(*named)).one() is not None
 
     page.get_by_role("link", name="Accept above").click()
     page.get_by_label("Confidence from").fill("0.5")
