@@ -199,7 +199,9 @@ def _ask(client: TestClient, place: Place, view: View, chance: random.Random, *,
     more = chance.choice(FILTERS).format(class_id=place.library.first_class + chance.randrange(LOW + LEANING))
     query = "&".join(part for part in (view.defaults.to_query(), more) if part)
     later = f"&before={chance.uniform(0.3, 0.9):.6f}:{chance.randrange(1, place.library.images)}"
-    page = query + (later if chance.random() < 0.5 else "")
+    # An order that is kept has cursors of its own.
+    is_later = chance.random() < 0.5 and view.defaults.sort in ("confident", "doubtful")
+    page = query + (later if is_later else "")
     for act, address in (("page", f"?{page}"), ("count", f"/classes?{query}")):
         began = time.perf_counter()
         answer = client.get(f"/projects/bench/identify/{JOB}{address}")
