@@ -26,10 +26,10 @@ from app.core.database import get_engine, read
 from app.core.settings import get_settings
 from app.embeddings.shards import to_single
 from app.embeddings.store import read_halves
-from app.embeddings.work import ROWS_PER_SHARD, embed_missing
+from app.embeddings.work import ROWS_PER_SHARD
 from app.inference.ranking import answers_from
 from app.predictions.rows import KEPT_CLASSES, CompactRows
-from app.predictions.scoring import IDS_PER_CHUNK, Scored, in_ranges, together
+from app.predictions.scoring import IDS_PER_CHUNK, Scored, deal_out
 from app.registry.artifacts import LoadedVersion, load_version
 
 _UNDER_WAY_PER_CORE: Final = 2
@@ -55,27 +55,17 @@ def answer_images(
     """
     version = load_version(version_id)
     done = Scored()
-    dealt = 0
-
-    def tell(settled: int) -> None:
-        if on_progress is not None:
-            on_progress(dealt + settled)
-
     with _Line(version, on_rows, done) as line:
-        for page in together(in_ranges(image_ids, ids_per_chunk), rows_per_shard):
-            ids = [image_id for wanted in page for image_id in wanted]
-            embedded = embed_missing(
-                version.trunk, ids, on_progress=tell, should_stop=should_stop, rows_per_shard=rows_per_shard
-            )
-            done.embedded += embedded.computed
-            done.is_complete = embedded.is_complete
-            for chunk in together(page, ids_per_chunk):
-                if not done.is_complete or (should_stop is not None and should_stop()):
-                    done.is_complete = False
-                    return done
-                line.put(chunk)
-            dealt += len(ids)
-            tell(0)
+        deal_out(
+            version,
+            image_ids,
+            done,
+            line.put,
+            should_stop=should_stop,
+            on_progress=on_progress,
+            ids_per_chunk=ids_per_chunk,
+            rows_per_shard=rows_per_shard,
+        )
     return done
 
 

@@ -53,6 +53,34 @@ def score_images(
     """
     version = load_version(version_id)
     done = Scored()
+    deal_out(
+        version,
+        image_ids,
+        done,
+        lambda chunk: _score_chunk(version, chunk, done, on_chunk),
+        should_stop=should_stop,
+        on_progress=on_progress,
+        ids_per_chunk=ids_per_chunk,
+        rows_per_shard=rows_per_shard,
+    )
+    return done
+
+
+def deal_out(
+    version: LoadedVersion,
+    image_ids: Iterable[int],
+    done: Scored,
+    put: Callable[[list[list[int]]], None],
+    *,
+    should_stop: Callable[[], bool] | None,
+    on_progress: Callable[[int], None] | None,
+    ids_per_chunk: int,
+    rows_per_shard: int,
+) -> None:
+    """Embed what lacks an embedding, a shard's worth at a time, and `put` the chunks of ranges that can be scored.
+
+    `done` is told what was embedded, and whether all was put.
+    """
     dealt = 0
 
     def tell(settled: int) -> None:
@@ -60,7 +88,7 @@ def score_images(
             on_progress(dealt + settled)
 
     for page in together(in_ranges(image_ids, ids_per_chunk), rows_per_shard):
-        ids = [image_id for ids in page for image_id in ids]
+        ids = [image_id for wanted in page for image_id in wanted]
         embedded = embed_missing(
             version.trunk, ids, on_progress=tell, should_stop=should_stop, rows_per_shard=rows_per_shard
         )
@@ -69,11 +97,10 @@ def score_images(
         for chunk in together(page, ids_per_chunk):
             if not done.is_complete or (should_stop is not None and should_stop()):
                 done.is_complete = False
-                return done
-            _score_chunk(version, chunk, done, on_chunk)
+                return
+            put(chunk)
         dealt += len(ids)
         tell(0)
-    return done
 
 
 def in_ranges(image_ids: Iterable[int], ids_per_chunk: int) -> Iterator[list[int]]:
